@@ -1,0 +1,8 @@
+//! A cut, a limit, and what may be an event.
+#![no_main]
+
+#[path = "../../tests/support/properties.rs"]
+#[allow(dead_code, reason = "each target uses its part of it")]
+mod properties;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| properties::check_salvage(data));

@@ -1,0 +1,285 @@
+//! An audit event as a lazy document: where its parts are, found once and only when asked for.
+//!
+//! An [`Index`] is built for each event, holds positions and no bytes, and is reused from event to event
+//! without allocating; a [`Document`] is an index together with the payload that it was built from, which
+//! may belong to somebody else (Falco's event buffer).
+//! It owns no field: what a value means is said in [`crate::fields`] and [`mod@crate::extract`].
+//!
+//! # Trust
+//!
+//! The payload of a capture file or of another plugin was never validated by us, so everything here is safe
+//! on any bytes: positions are checked when they are used, values are read by their structure, and a
+//! document that is broken behind the part that was asked may still give values.
+
+pub(crate) mod scan;
+mod value;
+
+use std::cell::Cell;
+use std::fmt;
+
+use crate::fields::path::{NODES, Node};
+use crate::limits::MAX_PAYLOAD;
+use scan::{ScanError, ScanErrorKind};
+
+pub(crate) use value::{Key, Value};
+
+/// Why a payload is not a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ParseError {
+    /// It does not begin with an object.
+    NotAnObject,
+    /// It ends within the object, at `at` bytes.
+    Incomplete {
+        /// The position in bytes.
+        at: usize,
+    },
+    /// It is not JSON.
+    Malformed {
+        /// The position in bytes at which that shows.
+        at: usize,
+    },
+    /// It is larger than [`MAX_PAYLOAD`].
+    TooLarge,
+}
+
+impl fmt::Display for ParseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ParseError::NotAnObject => {
+                write!(f, "the event is not a JSON object; `envelope::split` finds those")
+            }
+            ParseError::Incomplete { at } => {
+                write!(f, "the event ends early, at byte {at}; `envelope::split` makes it whole")
+            }
+            ParseError::Malformed { at } => write!(f, "the event is not JSON at byte {at}"),
+            ParseError::TooLarge => write!(f, "the event is larger than {MAX_PAYLOAD} bytes"),
+        }
+    }
+}
+
+impl std::error::Error for ParseError {}
+
+impl From<ScanError> for ParseError {
+    fn from(error: ScanError) -> ParseError {
+        match error.kind {
+            ScanErrorKind::End => ParseError::Incomplete { at: error.at },
+            ScanErrorKind::Unexpected | ScanErrorKind::TooDeep => ParseError::Malformed { at: error.at },
+        }
+    }
+}
+
+/// A place in the payload; empty when there is nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Slot {
+    start: u32,
+    end: u32,
+}
+
+impl Slot {
+    /// The caller has checked that the payload is no larger than [`MAX_PAYLOAD`]; were it larger, the slot
+    /// would be empty.
+    fn new(start: usize, end: usize) -> Slot {
+        match (u32::try_from(start), u32::try_from(end)) {
+            (Ok(start), Ok(end)) => Slot { start, end },
+            _ => Slot::default(),
+        }
+    }
+
+    fn is_empty(self) -> bool {
+        self.start == self.end
+    }
+}
+
+/// Where the parts of one event are. Built from a payload by [`Index::parse`] or [`Index::rebuild`], and put
+/// together with the same payload again by [`Index::view`].
+///
+/// The top level is found when it is built; a part below when a field first asks for it, and then
+/// remembered. It allocates nothing.
+#[derive(Clone, Debug)]
+pub struct Index {
+    len: usize,
+    slots: [Cell<Slot>; NODES],
+    /// A bit for each place whose children were looked for.
+    opened: Cell<u64>,
+}
+
+// A bit for each place must fit.
+const _: () = assert!(NODES <= 64);
+
+impl Default for Index {
+    /// The index of no event: it has no values.
+    fn default() -> Index {
+        Index { len: 0, slots: [const { Cell::new(Slot { start: 0, end: 0 }) }; NODES], opened: Cell::new(0) }
+    }
+}
+
+impl Index {
+    /// Finds the top level of one event.
+    ///
+    /// # Errors
+    /// When the payload is not one JSON object, as far as its structure tells: what no field asks for is
+    /// not validated.
+    pub fn parse(payload: &[u8]) -> Result<Index, ParseError> {
+        let mut index = Index::default();
+        index.rebuild(payload)?;
+        Ok(index)
+    }
+
+    /// The same in place, for the next event. After an error it is the index of no event.
+    ///
+    /// # Errors
+    /// As [`Index::parse`].
+    pub fn rebuild(&mut self, payload: &[u8]) -> Result<(), ParseError> {
+        self.clear();
+        if payload.len() > MAX_PAYLOAD {
+            return Err(ParseError::TooLarge);
+        }
+        let start = scan::space(payload, 0);
+        if payload.get(start) != Some(&b'{') {
+            return Err(ParseError::NotAnObject);
+        }
+        let result = self.fill_root(payload, start).and_then(|end| {
+            let rest = scan::space(payload, end);
+            if rest == payload.len() { Ok(()) } else { Err(ParseError::Malformed { at: rest }) }
+        });
+        match result {
+            Ok(()) => self.len = payload.len(),
+            Err(_) => self.clear(),
+        }
+        result
+    }
+
+    /// The document that this index was built from. Put together with another payload it is safe, and
+    /// meaningless; with one of another length it has no values.
+    pub fn view<'d>(&'d self, payload: &'d [u8]) -> Document<'d> {
+        let payload = if payload.len() == self.len { payload } else { &[] };
+        Document { payload, index: self }
+    }
+
+    /// The index of no event.
+    pub(crate) fn clear(&mut self) {
+        self.len = 0;
+        self.opened.set(0);
+        for slot in &self.slots {
+            slot.set(Slot::default());
+        }
+    }
+
+    fn fill_root(&self, payload: &[u8], start: usize) -> Result<usize, ParseError> {
+        let mut at = start;
+        loop {
+            at = scan::space(payload, at);
+            match payload.get(at) {
+                Some(b'{') if at == start => {}
+                Some(b',') if at != start => {}
+                Some(b'}') => break,
+                Some(_) => return Err(ParseError::Malformed { at }),
+                None => return Err(ParseError::Incomplete { at }),
+            }
+            let quote = scan::space(payload, at + 1);
+            match payload.get(quote) {
+                Some(b'"') => {}
+                Some(b'}') if at == start => {
+                    at = quote;
+                    break;
+                }
+                Some(_) => return Err(ParseError::Malformed { at: quote }),
+                None => return Err(ParseError::Incomplete { at: quote }),
+            }
+            let after = scan::skip_string(payload, quote)?;
+            let value = scan::colon(payload, after)?;
+            at = scan::skip(payload, value)?;
+            let key = Key::new(payload.get(quote + 1..after - 1).unwrap_or_default());
+            self.fill(Node::Root, key, value, at);
+        }
+        self.close_root(start, at + 1);
+        Ok(at + 1)
+    }
+
+    /// Remembers where a named child is; of members of one name, the first counts.
+    pub(crate) fn fill(&self, parent: Node, key: Key<'_>, start: usize, end: usize) {
+        let named = parent.children().iter().find(|child| key.is(child.key()));
+        if let Some(slot) = named.and_then(|child| self.slots.get(child.index()))
+            && slot.get().is_empty()
+        {
+            slot.set(Slot::new(start, end));
+        }
+    }
+
+    fn close_root(&self, start: usize, end: usize) {
+        if let Some(root) = self.slots.first() {
+            root.set(Slot::new(start, end));
+        }
+        self.opened.set(1);
+    }
+
+    /// An index whose top level the caller has found by [`Index::fill`], while validating it: of a payload
+    /// that is the object and nothing else.
+    pub(crate) fn seal(&mut self, len: usize) {
+        self.len = len;
+        self.close_root(0, len);
+    }
+}
+
+/// One audit event, to read values from: [`mod@crate::extract`] does.
+#[derive(Clone, Copy, Debug)]
+pub struct Document<'d> {
+    payload: &'d [u8],
+    index: &'d Index,
+}
+
+impl<'d> Document<'d> {
+    /// Whether it has an `auditID`. Of anything else, no field has a value.
+    pub fn is_audit_event(self) -> bool {
+        self.get(Node::AuditId).is_some()
+    }
+
+    /// Whether it looks like an audit event, as a source sees it: it has an `auditID`, or says of itself
+    /// that it is one.
+    pub(crate) fn claims_to_be_audit_event(self) -> bool {
+        let text_at = |node| self.get(node).map(Value::text);
+        self.is_audit_event()
+            || (text_at(Node::Kind).is_some_and(|kind| kind == "Event")
+                && text_at(Node::ApiVersion).is_some_and(|version| version.starts_with("audit.k8s.io/")))
+    }
+
+    /// The value at a place.
+    pub(crate) fn get(self, node: Node) -> Option<Value<'d>> {
+        let parent = node.parent();
+        if self.index.opened.get() >> parent.index() & 1 == 0 {
+            self.open(parent)?;
+        }
+        self.peek(node)
+    }
+
+    /// The value at a place whose parent was opened.
+    fn peek(self, node: Node) -> Option<Value<'d>> {
+        let slot = self.index.slots.get(node.index())?.get();
+        if slot.is_empty() || self.payload.is_empty() {
+            return None;
+        }
+        Some(Value::new(self.payload, slot.start as usize, slot.end as usize))
+    }
+
+    /// Finds the named children of a place, and of the places that it lies in, from the outermost on.
+    fn open(self, node: Node) -> Option<()> {
+        let mut closed = [Node::Root; 8];
+        let mut depth = 0;
+        let mut at = node;
+        while self.index.opened.get() >> at.index() & 1 == 0 {
+            *closed.get_mut(depth)? = at;
+            depth += 1;
+            at = at.parent();
+        }
+        for &parent in closed.get(..depth)?.iter().rev() {
+            self.index.opened.set(self.index.opened.get() | 1 << parent.index());
+            if let Some(value) = self.peek(parent) {
+                for (key, member) in value.members() {
+                    let span = member.span();
+                    self.index.fill(parent, key, span.start, span.end);
+                }
+            }
+        }
+        Some(())
+    }
+}

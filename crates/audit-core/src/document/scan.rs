@@ -1,0 +1,550 @@
+//! The JSON scanner: where a value starts and ends, in two degrees of rigour.
+//!
+//! - [`walk`] is strict: it accepts exactly what RFC 8259 calls a value (nested up to
+//!   [`MAX_DEPTH`]), and tells a visitor what it passes. Everything that this project's sources emit went
+//!   through it once.
+//! - [`skip`] is structural: it finds the end of a value by its quotes and brackets, and does not look at
+//!   what it passes. On a valid document both agree; on a broken one it may pass over the damage. It is for
+//!   extraction, whose payload may come from elsewhere, and must not pay for what no field asks.
+//!
+//! Neither recurses, allocates, indexes on trust, or knows what an audit event is. Bytes above 0x7f are
+//! taken as they are within strings: whether they are UTF-8 is asked elsewhere.
+
+use memchr::{memchr, memchr2};
+
+use crate::limits::MAX_DEPTH;
+
+/// Where a document stopped being one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ScanError {
+    pub(crate) at: usize,
+    pub(crate) kind: ScanErrorKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ScanErrorKind {
+    /// The document ended within a value.
+    End,
+    /// A byte that cannot stand there.
+    Unexpected,
+    /// More than [`MAX_DEPTH`] open objects and arrays.
+    TooDeep,
+}
+
+type Scanned<T> = Result<T, ScanError>;
+
+fn end<T>(bytes: &[u8]) -> Scanned<T> {
+    Err(ScanError { at: bytes.len(), kind: ScanErrorKind::End })
+}
+
+fn unexpected<T>(at: usize) -> Scanned<T> {
+    Err(ScanError { at, kind: ScanErrorKind::Unexpected })
+}
+
+/// What a value is, as its first byte tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Object,
+    Array,
+    String,
+    Number,
+    True,
+    False,
+    Null,
+}
+
+impl Kind {
+    pub(crate) fn of(first: u8) -> Option<Kind> {
+        Some(match first {
+            b'{' => Kind::Object,
+            b'[' => Kind::Array,
+            b'"' => Kind::String,
+            b'-' | b'0'..=b'9' => Kind::Number,
+            b't' => Kind::True,
+            b'f' => Kind::False,
+            b'n' => Kind::Null,
+            _ => return None,
+        })
+    }
+}
+
+/// Told by [`walk`] what it passes, in the document's order.
+pub(crate) trait Visit {
+    /// An object or array begins at `at`.
+    fn open(&mut self, _kind: Kind, _at: usize) {}
+    /// A member's key: what stands between the quotes, still escaped.
+    fn key(&mut self, _start: usize, _end: usize) {}
+    /// A value is complete that is neither object nor array.
+    fn scalar(&mut self, _start: usize, _end: usize) {}
+    /// The innermost open object or array ends before `end`.
+    fn close(&mut self, _end: usize) {}
+    /// An object or array begins at `at` that is nested too deep: where to go on behind it, if at all.
+    fn too_deep(&mut self, _at: usize) -> Option<usize> {
+        None
+    }
+}
+
+impl Visit for () {}
+
+/// Which of the open containers are objects: a bit for each, so that depth costs no allocation.
+struct Nesting {
+    objects: [u64; MAX_DEPTH / 64],
+    depth: usize,
+    room: usize,
+}
+
+impl Nesting {
+    fn new(outer: usize) -> Nesting {
+        Nesting { objects: [0; MAX_DEPTH / 64], depth: 0, room: MAX_DEPTH.saturating_sub(outer) }
+    }
+
+    /// `false` when there is no room for one more.
+    fn push(&mut self, object: bool) -> bool {
+        if self.depth >= self.room {
+            return false;
+        }
+        let Some(word) = self.objects.get_mut(self.depth / 64) else { return false };
+        let bit = 1 << (self.depth % 64);
+        *word = if object { *word | bit } else { *word & !bit };
+        self.depth += 1;
+        true
+    }
+
+    fn pop(&mut self) {
+        self.depth = self.depth.saturating_sub(1);
+    }
+
+    /// Whether the innermost is an object; `None` when nothing is open.
+    fn in_object(&self) -> Option<bool> {
+        let top = self.depth.checked_sub(1)?;
+        Some(self.objects.get(top / 64)? >> (top % 64) & 1 == 1)
+    }
+}
+
+/// Passes one value that begins at or behind `start`, strictly; returns where it ends. It lies in `outer`
+/// objects and arrays, which count for its depth.
+pub(crate) fn walk(bytes: &[u8], start: usize, outer: usize, visit: &mut impl Visit) -> Scanned<usize> {
+    let mut nesting = Nesting::new(outer);
+    let mut at = space(bytes, start);
+    loop {
+        // A value begins here.
+        let Some(&first) = bytes.get(at) else { return end(bytes) };
+        let Some(kind) = Kind::of(first) else { return unexpected(at) };
+        match kind {
+            Kind::Object | Kind::Array => {
+                if !nesting.push(kind == Kind::Object) {
+                    match visit.too_deep(at) {
+                        Some(behind) => at = behind,
+                        None => return Err(ScanError { at, kind: ScanErrorKind::TooDeep }),
+                    }
+                } else {
+                    visit.open(kind, at);
+                    at = space(bytes, at + 1);
+                    let closer = if kind == Kind::Object { b'}' } else { b']' };
+                    if bytes.get(at) == Some(&closer) {
+                        at += 1;
+                        nesting.pop();
+                        visit.close(at);
+                    } else {
+                        if kind == Kind::Object {
+                            at = member(bytes, at, visit)?;
+                        }
+                        continue;
+                    }
+                }
+            }
+            _ => {
+                let ends = scalar(bytes, at, kind)?;
+                visit.scalar(at, ends);
+                at = ends;
+            }
+        }
+        // A value has ended: go on with what it stands in.
+        loop {
+            let Some(in_object) = nesting.in_object() else { return Ok(at) };
+            at = space(bytes, at);
+            match (bytes.get(at), in_object) {
+                (Some(b','), true) => {
+                    at = member(bytes, space(bytes, at + 1), visit)?;
+                    break;
+                }
+                (Some(b','), false) => {
+                    at = space(bytes, at + 1);
+                    break;
+                }
+                (Some(b'}'), true) | (Some(b']'), false) => {
+                    at += 1;
+                    nesting.pop();
+                    visit.close(at);
+                }
+                (Some(_), _) => return unexpected(at),
+                (None, _) => return end(bytes),
+            }
+        }
+    }
+}
+
+/// A key and its colon; returns where the value begins.
+fn member(bytes: &[u8], at: usize, visit: &mut impl Visit) -> Scanned<usize> {
+    let after = string(bytes, at)?;
+    visit.key(at + 1, after - 1);
+    colon(bytes, after)
+}
+
+/// Behind the colon that follows a key, and behind the space around it.
+pub(crate) fn colon(bytes: &[u8], after_key: usize) -> Scanned<usize> {
+    let at = space(bytes, after_key);
+    match bytes.get(at) {
+        Some(b':') => Ok(space(bytes, at + 1)),
+        Some(_) => unexpected(at),
+        None => end(bytes),
+    }
+}
+
+/// Behind the whitespace at `at`.
+pub(crate) fn space(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(b' ' | b'\n' | b'\r' | b'\t') = bytes.get(at) {
+        at += 1;
+    }
+    at
+}
+
+fn scalar(bytes: &[u8], at: usize, kind: Kind) -> Scanned<usize> {
+    let ends = match kind {
+        Kind::String => return string(bytes, at),
+        Kind::Number => number(bytes, at)?,
+        Kind::True => literal(bytes, at, b"true")?,
+        Kind::False => literal(bytes, at, b"false")?,
+        Kind::Null => literal(bytes, at, b"null")?,
+        Kind::Object | Kind::Array => return unexpected(at),
+    };
+    // `20` may be the rest of `200`: such a value is complete only when something else follows. Only a
+    // document that is nothing but a number ends here, and none of ours is.
+    match bytes.get(ends) {
+        Some(b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t') => Ok(ends),
+        Some(_) => unexpected(ends),
+        None => end(bytes),
+    }
+}
+
+fn literal(bytes: &[u8], at: usize, word: &[u8]) -> Scanned<usize> {
+    let rest = bytes.get(at..).unwrap_or_default();
+    if rest.starts_with(word) {
+        Ok(at + word.len())
+    } else if word.starts_with(rest) {
+        end(bytes)
+    } else {
+        unexpected(at)
+    }
+}
+
+fn number(bytes: &[u8], start: usize) -> Scanned<usize> {
+    let mut at = start + usize::from(bytes.get(start) == Some(&b'-'));
+    at = if bytes.get(at) == Some(&b'0') { at + 1 } else { digits(bytes, at)? };
+    if bytes.get(at) == Some(&b'.') {
+        at = digits(bytes, at + 1)?;
+    }
+    if let Some(b'e' | b'E') = bytes.get(at) {
+        at += 1;
+        at += usize::from(matches!(bytes.get(at), Some(b'+' | b'-')));
+        at = digits(bytes, at)?;
+    }
+    Ok(at)
+}
+
+fn digits(bytes: &[u8], start: usize) -> Scanned<usize> {
+    let rest = bytes.get(start..).unwrap_or_default();
+    match rest.iter().take_while(|byte| byte.is_ascii_digit()).count() {
+        0 if rest.is_empty() => end(bytes),
+        0 => unexpected(start),
+        count => Ok(start + count),
+    }
+}
+
+/// Passes a string, strictly: no control characters, only the escapes that there are. Half of a surrogate
+/// pair passes, as the grammar allows.
+pub(crate) fn string(bytes: &[u8], start: usize) -> Scanned<usize> {
+    match bytes.get(start) {
+        Some(b'"') => {}
+        Some(_) => return unexpected(start),
+        None => return end(bytes),
+    }
+    let mut at = start + 1;
+    loop {
+        let rest = bytes.get(at..).unwrap_or_default();
+        let stop = memchr2(b'"', b'\\', rest);
+        let plain = rest.get(..stop.unwrap_or(rest.len())).unwrap_or_default();
+        // Comparing all of them, without a stop at the first, is what the compiler can do 32 at a time.
+        if plain.iter().fold(u8::MAX, |least, &byte| least.min(byte)) < b' ' {
+            let control = plain.iter().position(|&byte| byte < b' ').unwrap_or_default();
+            return unexpected(at + control);
+        }
+        at += plain.len();
+        match bytes.get(at) {
+            Some(b'"') => return Ok(at + 1),
+            Some(_) => at = escape(bytes, at)?,
+            None => return end(bytes),
+        }
+    }
+}
+
+fn escape(bytes: &[u8], backslash: usize) -> Scanned<usize> {
+    match bytes.get(backslash + 1) {
+        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(backslash + 2),
+        Some(b'u') => {
+            let rest = bytes.get(backslash + 2..).unwrap_or_default();
+            match rest.iter().take(4).take_while(|byte| byte.is_ascii_hexdigit()).count() {
+                4 => Ok(backslash + 6),
+                count if count == rest.len() => end(bytes),
+                count => unexpected(backslash + 2 + count),
+            }
+        }
+        Some(_) => unexpected(backslash + 1),
+        None => end(bytes),
+    }
+}
+
+/// Passes one value that begins at `at` (no space before it) by its structure alone; returns where it
+/// ends.
+pub(crate) fn skip(bytes: &[u8], at: usize) -> Scanned<usize> {
+    match bytes.get(at) {
+        Some(b'"') => skip_string(bytes, at),
+        Some(b'{' | b'[') => skip_container(bytes, at),
+        Some(b',' | b'}' | b']' | b':') => unexpected(at),
+        Some(_) => {
+            let rest = bytes.get(at..).unwrap_or_default();
+            match rest.iter().position(|byte| b",}] \n\r\t".contains(byte)) {
+                Some(len) => Ok(at + len),
+                None => end(bytes),
+            }
+        }
+        None => end(bytes),
+    }
+}
+
+/// Passes a string by its quotes; `at` is the first of them.
+pub(crate) fn skip_string(bytes: &[u8], at: usize) -> Scanned<usize> {
+    let mut at = at + 1;
+    loop {
+        let Some(stop) = memchr2(b'"', b'\\', bytes.get(at..).unwrap_or_default()) else { return end(bytes) };
+        at += stop;
+        if bytes.get(at) == Some(&b'"') {
+            return Ok(at + 1);
+        }
+        at += 2;
+    }
+}
+
+fn skip_container(bytes: &[u8], start: usize) -> Scanned<usize> {
+    let mut depth = 0usize;
+    let mut at = start;
+    loop {
+        let rest = bytes.get(at..).unwrap_or_default();
+        let Some(stop) = rest.iter().position(|&byte| matches!(byte, b'"' | b'{' | b'}' | b'[' | b']'))
+        else {
+            return end(bytes);
+        };
+        at += stop;
+        match bytes.get(at) {
+            Some(b'"') => {
+                at = skip_string(bytes, at)?;
+                continue;
+            }
+            Some(b'{' | b'[') => depth += 1,
+            _ => depth -= 1,
+        }
+        at += 1;
+        if depth == 0 {
+            return Ok(at);
+        }
+    }
+}
+
+/// Whether there is whitespace outside of strings in `raw`, which is one value.
+pub(crate) fn has_space(raw: &[u8]) -> bool {
+    let mut at = 0;
+    while let Some(stop) =
+        raw.get(at..).and_then(|rest| rest.iter().position(|&byte| byte == b'"' || byte <= b' '))
+    {
+        at += stop;
+        if raw.get(at) != Some(&b'"') {
+            return true;
+        }
+        let Ok(behind) = skip_string(raw, at) else { return false };
+        at = behind;
+    }
+    false
+}
+
+/// Whether a string's text differs from its bytes.
+pub(crate) fn is_escaped(inner: &[u8]) -> bool {
+    memchr(b'\\', inner).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// In an array, since a document that is nothing but a number has no end.
+    #[track_caller]
+    fn check(value: &str, valid: bool) {
+        let document = format!("[{value}]");
+        let walked = walk(document.as_bytes(), 0, 0, &mut ());
+        assert_eq!(walked == Ok(document.len()), valid, "{value}: {walked:?}");
+        assert_eq!(
+            serde_json::from_str::<serde::de::IgnoredAny>(&document).is_ok(),
+            valid,
+            "{value}: serde_json"
+        );
+        if valid {
+            assert_eq!(skip(document.as_bytes(), 0), walked, "{value}");
+        }
+    }
+
+    #[test]
+    fn numbers() {
+        for number in [
+            "0",
+            "-0",
+            "1",
+            "120",
+            "-1.5",
+            "1.50",
+            "0.0",
+            "1e3",
+            "1E+3",
+            "1e-30",
+            "-1.5e07",
+            "12345678901234567890123",
+        ] {
+            check(number, true);
+        }
+        for number in [
+            "-", "+1", "01", "-01", "1.", ".5", "1e", "1e+", "1.e3", "0x1", "1_000", "NaN", "Infinity",
+            "1 2", "--1",
+        ] {
+            check(number, false);
+        }
+    }
+
+    #[test]
+    fn literals() {
+        for literal in ["true", "false", "null", " true ", "\ttrue\r\n"] {
+            check(literal, true);
+        }
+        for literal in ["True", "tru", "truee", "nul", "nulll", "undefined", "true false"] {
+            check(literal, false);
+        }
+    }
+
+    #[test]
+    fn strings() {
+        for string in [
+            r#""""#,
+            r#""a""#,
+            r#""\"""#,
+            r#""\\""#,
+            r#""\/\b\f\n\r\t""#,
+            r#""\u00e9\uD83D\uDE80""#,
+            "\"é日🚀\"",
+            "\"\u{7f}\"",
+        ] {
+            check(string, true);
+        }
+        for string in [
+            "\"",
+            "\"a",
+            r#""\"#,
+            r#""\x""#,
+            r#""\u12""#,
+            r#""\u12g4""#,
+            "\"\n\"",
+            "\"\0\"",
+            "\"\u{1f}\"",
+            "'a'",
+            r#""a"b"#,
+        ] {
+            check(string, false);
+        }
+    }
+
+    #[test]
+    fn objects_and_arrays() {
+        for value in [
+            "{}",
+            "{ }",
+            "[]",
+            "[ ]",
+            "[[],{}]",
+            r#"{"a":1}"#,
+            r#"{ "a" : [ 1 , {"b":null} ] , "a" : "" }"#,
+            "1,2",
+        ] {
+            check(value, true);
+        }
+        for value in [
+            "{",
+            "}",
+            "[",
+            "{]",
+            "[}",
+            "[1,]",
+            "[,1]",
+            "[1 2]",
+            "{,}",
+            r#"{"a"}"#,
+            r#"{"a":}"#,
+            r#"{"a":1,}"#,
+            r#"{a:1}"#,
+            r#"{"a" 1}"#,
+            r#"{1:2}"#,
+            r#"{"a":1 "b":2}"#,
+            r#"{"a":1}}"#,
+            ",",
+            ":",
+        ] {
+            check(value, false);
+        }
+    }
+
+    #[test]
+    fn depth_has_a_bound() {
+        let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+        assert!(walk(nested(MAX_DEPTH).as_bytes(), 0, 0, &mut ()).is_ok());
+        let too_deep = ScanError { at: MAX_DEPTH, kind: ScanErrorKind::TooDeep };
+        assert_eq!(walk(nested(MAX_DEPTH + 1).as_bytes(), 0, 0, &mut ()), Err(too_deep));
+        assert!(walk(nested(MAX_DEPTH - 1).as_bytes(), 0, 1, &mut ()).is_ok());
+        assert!(walk(nested(MAX_DEPTH).as_bytes(), 0, 1, &mut ()).is_err());
+        assert_eq!(skip(nested(1_000_000).as_bytes(), 0), Ok(2_000_000));
+    }
+
+    #[track_caller]
+    fn check_error(document: &str, at: usize, kind: ScanErrorKind) {
+        assert_eq!(walk(document.as_bytes(), 0, 0, &mut ()), Err(ScanError { at, kind }), "{document}");
+    }
+
+    #[test]
+    fn errors_tell_where_and_whether_more_could_help() {
+        check_error(r#"{"a":tr"#, 7, ScanErrorKind::End);
+        check_error(r#"{"a":"\u00"#, 10, ScanErrorKind::End);
+        check_error(r#"{"a":20"#, 7, ScanErrorKind::End);
+        check_error(r#"{"a":2x"#, 6, ScanErrorKind::Unexpected);
+        check_error(r#"{"a":trx"#, 5, ScanErrorKind::Unexpected);
+        check_error("{\"a\":\"bc\u{1}", 8, ScanErrorKind::Unexpected);
+        check_error("", 0, ScanErrorKind::End);
+    }
+
+    #[test]
+    fn finds_space_between_tokens_only() {
+        for (raw, expect) in [
+            ("[1,2]", false),
+            ("[1, 2]", true),
+            (r#"["a b"]"#, false),
+            (r#"["a\" b"]"#, false),
+            ("[\"a\"\n]", true),
+            ("\"", false),
+        ] {
+            assert_eq!(has_space(raw.as_bytes()), expect, "{raw}");
+        }
+    }
+}

@@ -1,0 +1,358 @@
+//! One value of a document: its kind, its members or elements, its text.
+//!
+//! It reads structurally ([`scan::skip`]): a value of a broken document gives what can be read before the
+//! damage, and never an error.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::scan::{self, Kind};
+
+/// A value, by its place in the payload.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Value<'d> {
+    payload: &'d [u8],
+    start: usize,
+    end: usize,
+}
+
+impl<'d> Value<'d> {
+    pub(crate) fn new(payload: &'d [u8], start: usize, end: usize) -> Value<'d> {
+        Value { payload, start, end }
+    }
+
+    /// `None` when the payload has no value there, which only a broken one does not.
+    pub(crate) fn kind(self) -> Option<Kind> {
+        self.payload.get(self.start).copied().and_then(Kind::of)
+    }
+
+    pub(crate) fn is_null(self) -> bool {
+        self.kind() == Some(Kind::Null)
+    }
+
+    pub(crate) fn is_true(self) -> bool {
+        self.raw() == b"true"
+    }
+
+    /// Its place in the payload, quotes and brackets included.
+    pub(crate) fn span(self) -> Range<usize> {
+        self.start..self.end
+    }
+
+    /// The bytes that say what its text is: of a string what stands between the quotes, still escaped.
+    pub(crate) fn text_span(self) -> Range<usize> {
+        match self.kind() {
+            Some(Kind::String) if self.end - self.start >= 2 => self.start + 1..self.end - 1,
+            _ => self.span(),
+        }
+    }
+
+    pub(crate) fn raw(self) -> &'d [u8] {
+        self.payload.get(self.span()).unwrap_or_default()
+    }
+
+    /// The bytes of [`Value::text_span`].
+    pub(crate) fn text_raw(self) -> &'d [u8] {
+        self.payload.get(self.text_span()).unwrap_or_default()
+    }
+
+    /// The members of an object; of anything else, none.
+    pub(crate) fn members(self) -> Members<'d> {
+        Members { walk: Walk::new(self, Kind::Object) }
+    }
+
+    /// The elements of an array; of anything else, none.
+    pub(crate) fn elements(self) -> Elements<'d> {
+        Elements { walk: Walk::new(self, Kind::Array) }
+    }
+
+    /// The first member of that name, of an object; of anything else, nothing.
+    pub(crate) fn get(self, name: &str) -> Option<Value<'d>> {
+        self.members().find(|(key, _)| key.is(name)).map(|(_, value)| value)
+    }
+
+    /// `value.at(&["securityContext", "privileged"])`
+    pub(crate) fn at(self, path: &[&str]) -> Option<Value<'d>> {
+        path.iter().try_fold(self, |value, name| value.get(name))
+    }
+
+    /// Its text: a string's characters, and the JSON of anything else, without whitespace and with
+    /// numbers and escapes as they are written. Whatever is not UTF-8 becomes U+FFFD.
+    pub(crate) fn text(self) -> Cow<'d, str> {
+        let raw = self.text_raw();
+        match self.kind() {
+            Some(Kind::String) => unescape(raw),
+            Some(Kind::Object | Kind::Array) if scan::has_space(raw) => compact(raw),
+            _ => String::from_utf8_lossy(raw),
+        }
+    }
+}
+
+/// A member's key: what stands between its quotes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Key<'d>(&'d [u8]);
+
+impl<'d> Key<'d> {
+    pub(crate) fn new(inner: &'d [u8]) -> Key<'d> {
+        Key(inner)
+    }
+
+    pub(crate) fn is(self, name: &str) -> bool {
+        self.0 == name.as_bytes() || (scan::is_escaped(self.0) && unescape(self.0) == name)
+    }
+
+    pub(crate) fn text(self) -> Cow<'d, str> {
+        unescape(self.0)
+    }
+
+    /// Still escaped.
+    pub(crate) fn raw(self) -> &'d [u8] {
+        self.0
+    }
+}
+
+/// The way through an object or array.
+struct Walk<'d> {
+    payload: &'d [u8],
+    at: usize,
+    /// Before the first member or element: no comma yet.
+    first: bool,
+}
+
+impl<'d> Walk<'d> {
+    fn new(container: Value<'d>, kind: Kind) -> Walk<'d> {
+        let payload = if container.kind() == Some(kind) { container.payload } else { &[] };
+        // Nothing behind the container's end may be read as a part of it.
+        let payload = payload.get(..container.end).unwrap_or_default();
+        Walk { payload, at: container.start + 1, first: true }
+    }
+
+    /// To where the next key or element begins.
+    fn advance(&mut self) -> Option<()> {
+        self.at = scan::space(self.payload, self.at);
+        if !std::mem::take(&mut self.first) {
+            if self.payload.get(self.at) != Some(&b',') {
+                return None;
+            }
+            self.at = scan::space(self.payload, self.at + 1);
+        }
+        Some(())
+    }
+
+    fn value(&mut self) -> Option<Value<'d>> {
+        let start = self.at;
+        self.at = scan::skip(self.payload, start).ok()?;
+        Some(Value::new(self.payload, start, self.at))
+    }
+
+    fn member(&mut self) -> Option<(Key<'d>, Value<'d>)> {
+        self.advance()?;
+        let quote = self.at;
+        if self.payload.get(quote) != Some(&b'"') {
+            return None;
+        }
+        let after = scan::skip_string(self.payload, quote).ok()?;
+        self.at = scan::colon(self.payload, after).ok()?;
+        Some((Key(self.payload.get(quote + 1..after - 1)?), self.value()?))
+    }
+
+    fn element(&mut self) -> Option<Value<'d>> {
+        self.advance()?;
+        self.value()
+    }
+
+    /// After the last, and after damage, there is nothing more.
+    fn stop(&mut self) {
+        self.payload = &[];
+    }
+}
+
+pub(crate) struct Members<'d> {
+    walk: Walk<'d>,
+}
+
+impl<'d> Iterator for Members<'d> {
+    type Item = (Key<'d>, Value<'d>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let member = self.walk.member();
+        if member.is_none() {
+            self.walk.stop();
+        }
+        member
+    }
+}
+
+pub(crate) struct Elements<'d> {
+    walk: Walk<'d>,
+}
+
+impl<'d> Iterator for Elements<'d> {
+    type Item = Value<'d>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let element = self.walk.element();
+        if element.is_none() {
+            self.walk.stop();
+        }
+        element
+    }
+}
+
+/// What a string's bytes say. An escape that there is not, or half of a surrogate pair, is kept as it is
+/// written: no byte gets lost, and no two texts become one.
+pub(crate) fn unescape(inner: &[u8]) -> Cow<'_, str> {
+    let Some(mut backslash) = memchr::memchr(b'\\', inner) else { return String::from_utf8_lossy(inner) };
+    let mut text = String::with_capacity(inner.len());
+    let mut rest = inner;
+    loop {
+        let (plain, escaped) = rest.split_at_checked(backslash).unwrap_or((rest, &[]));
+        text.push_str(&String::from_utf8_lossy(plain));
+        let (character, len) = decode(escaped).unwrap_or(('\\', 1));
+        text.push(character);
+        rest = escaped.get(len..).unwrap_or_default();
+        match memchr::memchr(b'\\', rest) {
+            Some(next) => backslash = next,
+            None => {
+                text.push_str(&String::from_utf8_lossy(rest));
+                return Cow::Owned(text);
+            }
+        }
+    }
+}
+
+/// The character that an escape stands for, and its length in bytes.
+fn decode(escape: &[u8]) -> Option<(char, usize)> {
+    let character = match escape.get(1)? {
+        byte @ (b'"' | b'\\' | b'/') => char::from(*byte),
+        b'b' => '\u{8}',
+        b'f' => '\u{c}',
+        b'n' => '\n',
+        b'r' => '\r',
+        b't' => '\t',
+        b'u' => return decode_unicode(escape),
+        _ => return None,
+    };
+    Some((character, 2))
+}
+
+fn decode_unicode(escape: &[u8]) -> Option<(char, usize)> {
+    let first = code_unit(escape)?;
+    if let Some(character) = char::from_u32(first) {
+        return Some((character, 6));
+    }
+    let second = code_unit(escape.get(6..)?)?;
+    let pair = [u16::try_from(first).ok()?, u16::try_from(second).ok()?];
+    let character = char::decode_utf16(pair).next()?.ok()?;
+    Some((character, 12))
+}
+
+/// Of `\uXXXX`.
+fn code_unit(escape: &[u8]) -> Option<u32> {
+    let digits = escape.strip_prefix(b"\\u")?.get(..4)?;
+    digits.iter().try_fold(0, |unit, &digit| Some(unit * 16 + char::from(digit).to_digit(16)?))
+}
+
+/// JSON without the whitespace between its tokens.
+fn compact(raw: &[u8]) -> Cow<'_, str> {
+    let mut out = Vec::with_capacity(raw.len());
+    let mut at = 0;
+    while let Some(&byte) = raw.get(at) {
+        let behind = match byte {
+            b' ' | b'\n' | b'\r' | b'\t' => {
+                at += 1;
+                continue;
+            }
+            b'"' => scan::skip_string(raw, at).unwrap_or(raw.len()),
+            _ => at + 1,
+        };
+        out.extend_from_slice(raw.get(at..behind).unwrap_or_default());
+        at = behind;
+    }
+    match String::from_utf8(out) {
+        Ok(text) => Cow::Owned(text),
+        Err(error) => Cow::Owned(String::from_utf8_lossy(error.as_bytes()).into_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(json: &str) -> Value<'_> {
+        Value::new(json.as_bytes(), 0, json.len())
+    }
+
+    #[track_caller]
+    fn check_text(json: &str, expect: &str) {
+        assert_eq!(value(json).text(), expect, "{json}");
+    }
+
+    #[test]
+    fn texts() {
+        check_text(r#""a""#, "a");
+        check_text(r#""""#, "");
+        check_text("1.50", "1.50");
+        check_text("null", "null");
+        check_text("true", "true");
+        check_text("{}", "{}");
+    }
+
+    #[test]
+    fn texts_of_strings_are_unescaped() {
+        check_text(r#""\"\\\/\b\f\n\r\t""#, "\"\\/\u{8}\u{c}\n\r\t");
+        check_text(r#""\u00e9\u65e5\ud83d\ude80\u0000""#, "é日🚀\0");
+        check_text(r#""a\u0026b""#, "a&b");
+    }
+
+    #[test]
+    fn what_is_no_escape_is_kept() {
+        check_text(r#""\x\""#, r"\x\");
+        check_text(r#""\ud83d""#, r"\ud83d");
+        check_text(r#""\ud83d\n""#, "\\ud83d\n");
+        check_text(r#""\ud83d\u0041""#, r"\ud83dA");
+        check_text(r#""\u00""#, r"\u00");
+        check_text(r#""\u+041""#, r"\u+041");
+    }
+
+    #[test]
+    fn texts_of_the_rest_are_compact() {
+        check_text("[ 1 ,\n{ \"a b\" : \"\\u00e9 \\\" \" } ]", r#"[1,{"a b":"\u00e9 \" "}]"#);
+        check_text(r#"{"a":1.0}"#, r#"{"a":1.0}"#);
+    }
+
+    #[test]
+    fn members_and_elements() {
+        let object = value(r#"{"a":1, "b\n" : [2] ,"a":3}"#);
+        let members: Vec<_> =
+            object.members().map(|(key, value)| (key.text().into_owned(), value.raw())).collect();
+        assert_eq!(
+            members,
+            [("a".to_owned(), &b"1"[..]), ("b\n".to_owned(), b"[2]"), ("a".to_owned(), b"3")]
+        );
+        assert_eq!(object.get("a").unwrap().raw(), b"1");
+        assert_eq!(object.get("b\n").unwrap().elements().next().unwrap().raw(), b"2");
+        assert_eq!(object.elements().count(), 0);
+        assert_eq!(value("[1]").members().count(), 0);
+        assert_eq!(value("[ ]").elements().count(), 0);
+        assert_eq!(value("{ }").members().count(), 0);
+    }
+
+    #[test]
+    fn damage_ends_what_can_be_read() {
+        for (array, count) in
+            [("[1,2", 1), ("[1 2]", 1), ("[1,]", 1), ("[,1]", 0), ("[1,[2]", 2), ("[1,\"2]", 1), ("[1}", 1)]
+        {
+            assert_eq!(value(array).elements().count(), count, "{array}");
+        }
+        for (object, count) in [
+            ("{\"a\"}", 0),
+            ("{\"a\":1,b:2}", 1),
+            ("{\"a\":1,\"b\"", 1),
+            ("{\"a\":1,\"b\":", 1),
+            ("{1:2}", 0),
+        ] {
+            assert_eq!(value(object).members().count(), count, "{object}");
+        }
+    }
+}

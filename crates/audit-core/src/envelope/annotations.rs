@@ -1,0 +1,73 @@
+//! Adding annotations to an event, byte by byte: what is there already wins, and stays as it was.
+
+use crate::document::Document;
+use crate::document::scan::Kind;
+use crate::fields::path::Node;
+use crate::splice::Splices;
+
+/// One annotation, to be added where an event has none of that key.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Annotation<'a> {
+    pub(crate) key: &'a str,
+    pub(crate) value: &'a str,
+}
+
+/// Plans the insertion of those that are missing, behind those that are there. `annotations` is added to an
+/// event that has none, and replaced where it is not an object: `null`, as a rule.
+pub(crate) fn insert_missing(document: Document<'_>, wanted: &[Annotation<'_>], splices: &mut Splices) {
+    let present = document.get(Node::Annotations).filter(|present| present.kind() == Some(Kind::Object));
+    let is_missing =
+        |annotation: &&Annotation<'_>| present.is_none_or(|present| present.get(annotation.key).is_none());
+    let members: Vec<String> = wanted
+        .iter()
+        .filter(is_missing)
+        .map(|annotation| format!("{}:{}", quoted(annotation.key), quoted(annotation.value)))
+        .collect();
+    if members.is_empty() {
+        return;
+    }
+    let members = members.join(",");
+    match (present, document.get(Node::Annotations)) {
+        (Some(object), _) => {
+            let separator = if object.members().next().is_some() { "," } else { "" };
+            splices.insert(object.span().end - 1, format!("{separator}{members}"));
+        }
+        (None, Some(other)) => splices.replace(other.span(), format!("{{{members}}}")),
+        (None, None) => insert_member(document, Node::Annotations, &format!("{{{members}}}"), splices),
+    }
+}
+
+/// Plans the insertion of a member at the end of the event, which has none of that name.
+pub(crate) fn insert_member(document: Document<'_>, node: Node, value: &str, splices: &mut Splices) {
+    if let Some(event) = document.get(Node::Root) {
+        let separator = if event.members().next().is_some() { "," } else { "" };
+        splices.insert(event.span().end - 1, format!("{separator}{}:{value}", quoted(node.key())));
+    }
+}
+
+/// A JSON string.
+fn quoted(text: &str) -> String {
+    let mut json = String::with_capacity(text.len() + 2);
+    json.push('"');
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => json.extend(['\\', character]),
+            control if control < ' ' => json.push_str(&format!("\\u{:04x}", u32::from(control))),
+            plain => json.push(plain),
+        }
+    }
+    json.push('"');
+    json
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn quotes_as_json_does() {
+        for text in ["", "a", "a\"b\\c", "\n\u{1}\u{1f}", "é日🚀"] {
+            assert_eq!(serde_json::from_str::<String>(&quoted(text)).unwrap(), text);
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! From an object to an audit event: what it must be, what is added to it, what time it happened.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+
+use super::Context;
+use super::annotations::{self, Annotation};
+use crate::document::{Document, Value};
+use crate::event::{AuditEvent, RejectedKind};
+use crate::fields::path::Node;
+use crate::salvage::{self, SalvageReason, TRUNCATED};
+use crate::splice::Splices;
+use crate::{Index, UnixNanos};
+
+/// A document that lacks everything.
+const NOTHING: &[u8] = b"{}";
+
+/// Makes an event of `bytes`, which is one valid object with `index` as its top level.
+pub(super) fn admit(
+    bytes: Bytes,
+    index: &Index,
+    salvaged: Option<SalvageReason>,
+    context: &Context<'_>,
+) -> Result<AuditEvent, RejectedKind> {
+    let document = index.view(&bytes);
+    if !document.claims_to_be_audit_event() {
+        let said_nothing = salvaged.is_some() && document.get(Node::Kind).is_none();
+        return Err(if said_nothing { RejectedKind::CutTooEarly } else { RejectedKind::NotAuditEvent });
+    }
+    let mut salvaged = salvaged;
+    let timestamp = timestamp(document, salvaged.is_some()).unwrap_or(context.received);
+
+    let replaced = match String::from_utf8_lossy(&bytes) {
+        Cow::Borrowed(_) => None,
+        Cow::Owned(text) => {
+            salvaged = salvaged.max(Some(SalvageReason::InvalidUtf8));
+            let index = Index::parse(text.as_bytes()).map_err(|_| RejectedKind::NotJson)?;
+            Some((Bytes::from(text), index))
+        }
+    };
+    let (bytes, index) = match &replaced {
+        Some((bytes, index)) => (bytes, index),
+        None => (&bytes, index),
+    };
+    let max = context.limits.event_size();
+    let added = additions(index.view(bytes), salvaged, timestamp, context);
+    if added.len_after(bytes.len()) <= max {
+        let payload = if added.is_empty() { bytes.clone() } else { Bytes::from(added.apply(bytes)) };
+        return Ok(AuditEvent { payload, timestamp, salvaged });
+    }
+
+    salvaged = salvaged.max(Some(SalvageReason::TooLarge));
+    let nothing = Index::parse(NOTHING).unwrap_or_default();
+    let room = |document: Document<'_>| {
+        max.saturating_sub(additions(document, salvaged, timestamp, context).len_after(0))
+    };
+    // When all that is to be added is missing, and two commas.
+    let least_room = room(nothing.view(NOTHING)).saturating_sub(2);
+    let mut shrunk = salvage::shrink(bytes, index, room(index.view(bytes)), least_room);
+    let index = Index::parse(&shrunk).map_err(|_| RejectedKind::TooLarge)?;
+    let added = additions(index.view(&shrunk), salvaged, timestamp, context);
+    shrunk = added.apply(&shrunk);
+    Ok(AuditEvent { payload: Bytes::from(shrunk), timestamp, salvaged })
+}
+
+/// When it happened, as far as the event knows. Of an event that lost parts only the stage's own time
+/// counts: a legacy `timestamp` may be another stage's.
+fn timestamp(document: Document<'_>, salvaged: bool) -> Option<UnixNanos> {
+    let at = |node| document.get(node).map(Value::text_raw).and_then(UnixNanos::parse_rfc3339);
+    let legacy = || if salvaged { None } else { at(Node::Timestamp) };
+    at(Node::StageTimestamp).or_else(legacy)
+}
+
+/// What is missing in an event, and belongs into it.
+fn additions(
+    document: Document<'_>,
+    salvaged: Option<SalvageReason>,
+    timestamp: UnixNanos,
+    context: &Context<'_>,
+) -> Splices {
+    let mut added = Splices::default();
+    let mut marked = context.annotations.to_vec();
+    if salvaged.is_some_and(SalvageReason::loses_parts) {
+        if document.get(Node::StageTimestamp).is_none() {
+            annotations::insert_member(
+                document,
+                Node::StageTimestamp,
+                &format!("\"{timestamp}\""),
+                &mut added,
+            );
+        }
+        marked.push(Annotation { key: TRUNCATED, value: "true" });
+    }
+    annotations::insert_missing(document, &marked, &mut added);
+    added
+}

@@ -1,0 +1,117 @@
+//! What comes out of an envelope: events, and what was no event.
+//!
+//! It does not own how they are found; that is [`crate::envelope`].
+
+use bytes::Bytes;
+
+use crate::{SalvageReason, UnixNanos};
+
+/// One audit event: a JSON object, as Falco gets it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditEvent {
+    /// Valid JSON and valid UTF-8: one object. A slice of the envelope's bytes wherever nothing had to be
+    /// changed, so it may keep a larger buffer alive.
+    pub payload: Bytes,
+    /// When it happened: the event's `stageTimestamp`, else its `timestamp` (the API before v1), else the
+    /// time that the caller gave for the envelope.
+    pub timestamp: UnixNanos,
+    /// Why parts of it are missing, if they are; the gravest reason where there are several.
+    pub salvaged: Option<SalvageReason>,
+}
+
+/// What one payload held: value and problems side by side, since one does not exclude the other.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SplitOutcome {
+    /// The events, in the payload's order.
+    pub events: Vec<AuditEvent>,
+    /// What was no audit event: at most one entry for each [`RejectedKind`], so that a hostile payload
+    /// cannot make this larger than itself.
+    pub rejected: Vec<Rejected>,
+}
+
+impl SplitOutcome {
+    pub(crate) fn reject(&mut self, kind: RejectedKind, offset: usize, len: usize) {
+        if let Some(known) = self.rejected.iter_mut().find(|known| known.kind == kind) {
+            known.count += 1;
+            known.len += len;
+        } else {
+            self.rejected.push(Rejected { kind, count: 1, offset, len });
+        }
+    }
+}
+
+/// All parts of one payload that were rejected for one reason. It never holds their bytes: they may be
+/// anything, secrets among it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rejected {
+    /// Why.
+    pub kind: RejectedKind,
+    /// How many parts.
+    pub count: usize,
+    /// Where in the payload the first of them starts, in bytes.
+    pub offset: usize,
+    /// How long they are, all together, in bytes.
+    pub len: usize,
+}
+
+/// Why something that arrived was not an audit event. A bounded set: it becomes the name of a metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RejectedKind {
+    /// Nothing, or nothing but whitespace.
+    Empty,
+    /// Not an object or array of JSON: a line of another log, for example.
+    NotJson,
+    /// JSON, but neither an audit event nor a list of them.
+    NotAuditEvent,
+    /// An object that was cut off before anything told that it is an audit event.
+    CutTooEarly,
+    /// Beyond [`MAX_PAYLOAD`](crate::limits::MAX_PAYLOAD).
+    TooLarge,
+}
+
+impl RejectedKind {
+    /// Every kind, in the order of their declaration.
+    pub const ALL: [RejectedKind; 5] = [
+        RejectedKind::Empty,
+        RejectedKind::NotJson,
+        RejectedKind::NotAuditEvent,
+        RejectedKind::CutTooEarly,
+        RejectedKind::TooLarge,
+    ];
+
+    /// The kind's name in logs and metrics, in snake case.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            RejectedKind::Empty => "empty",
+            RejectedKind::NotJson => "not_json",
+            RejectedKind::NotAuditEvent => "not_audit_event",
+            RejectedKind::CutTooEarly => "cut_too_early",
+            RejectedKind::TooLarge => "too_large",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_of_rejection_is_counted_once() {
+        let mut outcome = SplitOutcome::default();
+        outcome.reject(RejectedKind::NotJson, 3, 10);
+        outcome.reject(RejectedKind::Empty, 20, 0);
+        outcome.reject(RejectedKind::NotJson, 30, 5);
+        let first = Rejected { kind: RejectedKind::NotJson, count: 2, offset: 3, len: 15 };
+        assert_eq!(
+            outcome.rejected,
+            [first, Rejected { kind: RejectedKind::Empty, count: 1, offset: 20, len: 0 }]
+        );
+    }
+
+    #[test]
+    fn names_of_kinds_are_distinct() {
+        let names: std::collections::HashSet<_> =
+            RejectedKind::ALL.iter().map(|kind| kind.as_str()).collect();
+        assert_eq!(names.len(), RejectedKind::ALL.len());
+    }
+}

@@ -1,0 +1,155 @@
+//! What must hold for any bytes: the checks of the fuzz targets, and of the test that replays their seeds.
+#![allow(clippy::expect_used, clippy::panic, unreachable_pub, reason = "a check that fails panics")]
+
+use std::ops::Range;
+
+use audit_core::envelope::{self, cloudwatch};
+use audit_core::fields::path::Node;
+use audit_core::fields::spec::Source;
+use audit_core::{
+    Argument, AuditEvent, FieldId, Index, Limits, RejectedKind, SalvageReason, SplitOutcome, UnixNanos,
+    ValueSink, extract,
+};
+use bytes::Bytes;
+
+const ARRIVED: UnixNanos = UnixNanos(1_770_000_000_123_000_000);
+
+/// Any payload, in any envelope.
+pub fn check_split(data: &[u8]) {
+    let payload = Bytes::copy_from_slice(data);
+    let limits = Limits { max_event_size: 16 << 10 };
+    check_outcome(&envelope::split(&payload, ARRIVED, &limits), limits);
+    let origin = cloudwatch::Origin {
+        cluster: Some("prod \"eu\"".to_owned()),
+        region: Some("eu-central-1".to_owned()),
+        account: None,
+    };
+    let outcome = cloudwatch::split(payload, 1_770_000_000_123, &origin, &limits);
+    check_outcome(&outcome, limits);
+    for event in &outcome.events {
+        assert!(contains(&event.payload, b"cluster_name") || contains(&event.payload, b"\\u"), "no origin");
+    }
+}
+
+/// Two bytes that choose a cut, one that chooses a limit, and what may be an event.
+pub fn check_salvage(data: &[u8]) {
+    let Some((&[low, high, size], event)) = data.split_first_chunk() else { return };
+    let limits = Limits { max_event_size: Limits::MIN_EVENT_SIZE + usize::from(size) * 32 };
+    let payload = Bytes::copy_from_slice(event);
+    check_outcome(&envelope::split(&payload, ARRIVED, &limits), limits);
+
+    let roomy = Limits { max_event_size: usize::MAX };
+    let whole = envelope::split(&payload, ARRIVED, &roomy);
+    check_outcome(&whole, roomy);
+    let [intact] = whole.events.as_slice() else { return };
+    if intact.payload != payload || intact.salvaged.is_some() {
+        return;
+    }
+    // One event in, one event out, wherever it was cut, once it is known what it is.
+    let cut = usize::from(u16::from_le_bytes([low, high])) % (payload.len() + 1);
+    let outcome = envelope::split(&payload.slice(..cut), ARRIVED, &roomy);
+    check_outcome(&outcome, roomy);
+    let identified = audit_id(&payload).is_some_and(|at| at.end + 1 < cut);
+    if identified {
+        assert_eq!(outcome.events.len(), 1, "lost at {cut}");
+        assert_eq!(outcome.rejected, []);
+    }
+    if let [event] = outcome.events.as_slice() {
+        let expected = if cut == payload.len() { None } else { Some(SalvageReason::Truncated) };
+        assert_eq!(event.salvaged, expected, "cut at {cut}");
+    }
+}
+
+/// Any bytes, as an event of the host.
+pub fn check_extract(data: &[u8]) {
+    let Ok(index) = Index::parse(data) else {
+        let index = Index::default();
+        assert_eq!(answers(&index, data, FieldId::all()), []);
+        return;
+    };
+    let forward = answers(&index, data, FieldId::all());
+    let fields: Vec<_> = FieldId::all().collect();
+    let mut backward = answers(&Index::parse(data).unwrap_or_default(), data, fields.into_iter().rev());
+    backward.sort_by_key(|answer| answer.field.number());
+    assert_eq!(forward, backward, "answers depend on their order");
+    for answer in &forward {
+        if let Some(range) = &answer.range {
+            assert!(data.get(range.clone()).is_some(), "{range:?} lies outside of {} bytes", data.len());
+        }
+    }
+}
+
+fn check_outcome(outcome: &SplitOutcome, limits: Limits) {
+    assert!(outcome.rejected.len() <= RejectedKind::ALL.len());
+    for event in &outcome.events {
+        check_event(event, limits);
+    }
+}
+
+fn check_event(event: &AuditEvent, limits: Limits) {
+    let text = std::str::from_utf8(&event.payload).expect("an event is UTF-8");
+    assert!(text.starts_with('{') && text.ends_with('}'));
+    serde_json::from_str::<serde::de::IgnoredAny>(text).expect("an event is JSON");
+    assert!(text.len() <= limits.event_size(), "{} > {}", text.len(), limits.event_size());
+    Index::parse(&event.payload).expect("an event has an index");
+    if event.salvaged.is_some_and(|reason| reason > SalvageReason::InvalidUtf8) {
+        assert!(text.contains("truncated"), "salvaged, and does not say so");
+    }
+    // What came out goes in again as it is.
+    let again = envelope::split(&event.payload, ARRIVED, &limits);
+    assert_eq!(again.rejected, []);
+    let [same] = again.events.as_slice() else { panic!("{} events in one", again.events.len()) };
+    assert_eq!(same.payload, event.payload);
+    assert_eq!(same.salvaged, None);
+}
+
+#[derive(Debug, PartialEq)]
+struct Given {
+    field: FieldId,
+    text: String,
+    range: Option<Range<usize>>,
+}
+
+struct Collect {
+    field: FieldId,
+    given: Vec<Given>,
+}
+
+impl ValueSink for Collect {
+    fn value(&mut self, text: &str, range: Option<Range<usize>>) {
+        self.given.push(Given { field: self.field, text: text.to_owned(), range });
+    }
+}
+
+fn answers(index: &Index, data: &[u8], fields: impl Iterator<Item = FieldId>) -> Vec<Given> {
+    let arguments = [
+        Argument::None,
+        Argument::Index(0),
+        Argument::Index(1),
+        Argument::Index(u64::MAX),
+        Argument::Key(""),
+        Argument::Key("command"),
+        Argument::Key("/etc*"),
+    ];
+    let mut all = Vec::new();
+    for field in fields {
+        let mut collect = Collect { field, given: Vec::new() };
+        for argument in arguments {
+            extract(field, argument, index.view(data), &mut collect);
+        }
+        all.append(&mut collect.given);
+    }
+    all
+}
+
+fn audit_id(event: &[u8]) -> Option<Range<usize>> {
+    let field = FieldId::all().find(|field| matches!(field.spec().source, Source::At(Node::AuditId)))?;
+    let index = Index::parse(event).ok()?;
+    let mut collect = Collect { field, given: Vec::new() };
+    extract(field, Argument::None, index.view(event), &mut collect);
+    collect.given.pop()?.range
+}
+
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}

@@ -1,0 +1,242 @@
+//! Field values of the event at hand: which document is remembered, and for how long.
+//!
+//! The host asks for one field per call, and for every field of every rule, so the document is found once and
+//! kept here from call to call.
+//! This module owns that memory and the [`Values`] of a call; what a field means is the part of a [`Fields`].
+
+mod audit_fields;
+mod values;
+
+use std::ffi::{CStr, c_char};
+use std::fmt;
+use std::ops::Range;
+use std::sync::atomic::AtomicPtr;
+
+pub use audit_core::Argument;
+pub use audit_fields::AuditFields;
+pub use values::Values;
+
+/// The fields of a plugin, and how they are read from a payload.
+pub trait Fields: Default + Send + 'static {
+    /// The event sources that it reads, a JSON list.
+    const SOURCES: &'static CStr;
+
+    /// The fields as the host wants to know them, a JSON list; a field's number is its place in it.
+    fn describe() -> String;
+
+    /// Takes up another payload. One that cannot be read is no error: no field has a value then.
+    fn read(&mut self, payload: &[u8]);
+
+    /// Appends the values of a field to `values`; `payload` is the one that was read last.
+    ///
+    /// # Errors
+    /// When there is no such field. Never because of the data: what is absent has no value.
+    fn extract(
+        &self,
+        payload: &[u8],
+        field: u32,
+        argument: Argument<'_>,
+        values: &mut Values,
+    ) -> Result<(), UnknownField>;
+}
+
+/// A number that is no field's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownField(pub u32);
+
+impl fmt::Display for UnknownField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "there is no field of number `{}`", self.0)
+    }
+}
+
+impl std::error::Error for UnknownField {}
+
+/// What an event is recognised by.
+///
+/// Numbers start again with each opening and memory is used again for each batch, so neither is enough alone;
+/// in both cases [`Extraction::forget`] is called. A host that reads events from elsewhere (a capture file) calls
+/// neither `open` nor `next_batch`: there the timestamp tells events apart that were read into the same place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct EventKey {
+    pub(crate) number: u64,
+    pub(crate) timestamp: u64,
+    pub(crate) address: usize,
+    pub(crate) length: usize,
+}
+
+/// The memory of extraction: of one plugin, over all its openings, since the host hands no opening to it.
+#[derive(Debug, Default)]
+pub(crate) struct Extraction<F> {
+    fields: F,
+    /// Whose document `fields` holds.
+    key: Option<EventKey>,
+    values: Values,
+    /// Where the values of each field of the call lie.
+    spans: Vec<Range<usize>>,
+    /// Where each value's text is. Atomic for the sake of `Send`: in memory it is a plain pointer.
+    addresses: Vec<AtomicPtr<c_char>>,
+    starts: Vec<u32>,
+    lengths: Vec<u32>,
+}
+
+impl<F: Fields> Extraction<F> {
+    /// The next event is another one, whatever it looks like.
+    pub(crate) fn forget(&mut self) {
+        self.key = None;
+    }
+
+    /// Starts a call: the values of the call before are gone.
+    pub(crate) fn begin(&mut self, key: EventKey, payload: &[u8]) {
+        self.values.clear();
+        self.spans.clear();
+        if self.key != Some(key) {
+            // A panic in between must not leave half of a document behind.
+            self.key = None;
+            self.fields.read(payload);
+            self.key = Some(key);
+        }
+    }
+
+    /// One field of the call.
+    pub(crate) fn extract(
+        &mut self,
+        payload: &[u8],
+        field: u32,
+        argument: Argument<'_>,
+    ) -> Result<(), UnknownField> {
+        let start = self.values.len();
+        self.fields.extract(payload, field, argument, &mut self.values)?;
+        self.spans.push(start..self.values.len());
+        Ok(())
+    }
+
+    /// One field of the call for which nothing can be found.
+    pub(crate) fn skip(&mut self) {
+        self.spans.push(self.values.len()..self.values.len());
+    }
+
+    /// Ends a call: all is written, so that addresses stay as they are until the next one begins.
+    ///
+    /// Offsets are counted from the start of the event, in which the payload starts at `payload_start`; a value
+    /// that was computed has `{0, 0}`. A call for one field has an entry for each of its values; one for several
+    /// fields has an entry for each field, since nobody could tell which value belongs to which. Hosts and SDKs
+    /// differ in how they read lists, so there are always as many entries as the more of both.
+    pub(crate) fn finish(&mut self, payload_start: usize) -> Pointers<'_> {
+        let text = self.values.text().as_ptr().cast_mut();
+        self.addresses.clear();
+        self.addresses.extend(
+            self.values.starts().iter().map(|start| AtomicPtr::new(text.wrapping_add(*start).cast())),
+        );
+        self.starts.clear();
+        self.lengths.clear();
+        let ranges = self.values.ranges();
+        if let [_] = self.spans.as_slice() {
+            for range in ranges {
+                offset(range.as_ref(), payload_start, &mut self.starts, &mut self.lengths);
+            }
+        } else {
+            for span in &self.spans {
+                let range = match ranges.get(span.clone()) {
+                    Some([Some(range)]) => Some(range),
+                    _ => None,
+                };
+                offset(range, payload_start, &mut self.starts, &mut self.lengths);
+            }
+        }
+        let entries = ranges.len().max(self.spans.len()).max(1);
+        self.starts.resize(entries, 0);
+        self.lengths.resize(entries, 0);
+        Pointers {
+            values: self.addresses.as_mut_ptr().cast(),
+            spans: &self.spans,
+            starts: self.starts.as_mut_ptr(),
+            lengths: self.lengths.as_mut_ptr(),
+        }
+    }
+}
+
+/// The results of a call as the host takes them, valid until the next call begins.
+pub(crate) struct Pointers<'e> {
+    /// The values of all fields, one behind the other.
+    pub(crate) values: *mut *const c_char,
+    /// Which of them belong to which field, in the order of the call.
+    pub(crate) spans: &'e [Range<usize>],
+    /// Where values start in the event.
+    pub(crate) starts: *mut u32,
+    /// How long they are there.
+    pub(crate) lengths: *mut u32,
+}
+
+fn offset(range: Option<&Range<usize>>, payload_start: usize, starts: &mut Vec<u32>, lengths: &mut Vec<u32>) {
+    let told = range.and_then(|range| {
+        let start = u32::try_from(payload_start + range.start).ok()?;
+        Some((start, u32::try_from(range.len()).ok()?))
+    });
+    let (start, length) = told.unwrap_or_default();
+    starts.push(start);
+    lengths.push(length);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counts how often it reads.
+    #[derive(Default)]
+    struct Counting {
+        reads: usize,
+    }
+
+    impl Fields for Counting {
+        const SOURCES: &'static CStr = c"[]";
+        fn describe() -> String {
+            "[]".to_owned()
+        }
+        fn read(&mut self, payload: &[u8]) {
+            assert_ne!(payload, b"panic", "told to");
+            self.reads += 1;
+        }
+        fn extract(&self, _: &[u8], _: u32, _: Argument<'_>, _: &mut Values) -> Result<(), UnknownField> {
+            Ok(())
+        }
+    }
+
+    const KEY: EventKey = EventKey { number: 1, timestamp: 2, address: 3, length: 4 };
+
+    /// How often two calls with these keys read.
+    #[track_caller]
+    fn check(second: EventKey, expect: usize) {
+        let mut extraction = Extraction::<Counting>::default();
+        extraction.begin(KEY, b"");
+        extraction.begin(second, b"");
+        assert_eq!(extraction.fields.reads, expect);
+    }
+
+    #[test]
+    fn a_document_is_read_once_per_event() {
+        check(KEY, 1);
+        check(EventKey { number: 9, ..KEY }, 2);
+        check(EventKey { timestamp: 9, ..KEY }, 2);
+        check(EventKey { address: 9, ..KEY }, 2);
+        check(EventKey { length: 9, ..KEY }, 2);
+    }
+
+    #[test]
+    fn what_was_forgotten_is_read_again() {
+        let mut extraction = Extraction::<Counting>::default();
+        extraction.begin(KEY, b"");
+        extraction.forget();
+        extraction.begin(KEY, b"");
+        assert_eq!(extraction.fields.reads, 2);
+    }
+
+    #[test]
+    fn a_panic_leaves_no_document_behind() {
+        let mut extraction = Extraction::<Counting>::default();
+        let call = std::panic::AssertUnwindSafe(|| extraction.begin(KEY, b"panic"));
+        assert!(std::panic::catch_unwind(call).is_err());
+        extraction.begin(KEY, b"");
+        assert_eq!(extraction.fields.reads, 1);
+    }
+}

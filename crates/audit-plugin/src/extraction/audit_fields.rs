@@ -1,0 +1,47 @@
+//! [`AuditFields`]: the `ka.*` fields of audit events.
+
+use std::ffi::CStr;
+use std::ops::Range;
+
+use audit_core::fields::FieldId;
+use audit_core::fields::render::falco_json;
+use audit_core::{Argument, Index, ValueSink, extract};
+
+use super::{Fields, UnknownField, Values};
+
+/// The `ka.*` fields, as [`audit_core::fields::TABLE`] says them.
+#[derive(Debug, Default)]
+pub struct AuditFields {
+    index: Index,
+}
+
+impl Fields for AuditFields {
+    const SOURCES: &'static CStr = c"[\"k8s_audit\"]";
+
+    fn describe() -> String {
+        falco_json()
+    }
+
+    fn read(&mut self, payload: &[u8]) {
+        // What cannot be read gives the index of no event, in which no field has a value.
+        let _ = self.index.rebuild(payload);
+    }
+
+    fn extract(
+        &self,
+        payload: &[u8],
+        field: u32,
+        argument: Argument<'_>,
+        values: &mut Values,
+    ) -> Result<(), UnknownField> {
+        let id = usize::try_from(field).ok().and_then(FieldId::new).ok_or(UnknownField(field))?;
+        extract(id, argument, self.index.view(payload), values);
+        Ok(())
+    }
+}
+
+impl ValueSink for Values {
+    fn value(&mut self, text: &str, range: Option<Range<usize>>) {
+        self.push(text, range);
+    }
+}

@@ -1,0 +1,39 @@
+//! What the end-to-end tests share: a plugin in a host in a process of its own.
+//!
+//! It depends on nothing that the plugins are made of but the C ABI's other side.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "this is test code: it fails by panicking"
+)]
+
+mod host;
+
+pub use host::{Evaluated, Host, HostOptions, Log, State};
+
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The folder with the plugins as they were built: `PLUGIN_DIR`, or `target/plugins`.
+pub fn plugin(name: &str) -> PathBuf {
+    let folder = std::env::var_os("PLUGIN_DIR").map(PathBuf::from);
+    let folder =
+        folder.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/plugins"));
+    let file = folder.join(format!("lib{name}.so"));
+    assert!(file.is_file(), "`{}` is not built: run `cargo xtask build-plugins`", file.display());
+    file
+}
+
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// While it is held, no other test runs: on two cores, measuring needs both.
+pub fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Says that a tier is left out, in the form that is counted.
+pub fn skip(tier: &str, why: &str) {
+    println!("test-tier skipped: {tier}: {why}");
+}

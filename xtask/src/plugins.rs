@@ -1,0 +1,44 @@
+//! The plugins there are, and how cargo builds one.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
+
+use crate::workspace::{Profile, Workspace};
+
+/// A plugin: the name of its package, and of the plugin that Falco sees.
+#[derive(Debug, Clone, Copy)]
+pub struct PluginPackage {
+    /// Both names.
+    pub name: &'static str,
+}
+
+/// Every plugin.
+pub const PLUGINS: [PluginPackage; 1] = [K8SAUDIT_EKS];
+
+/// What the demo shows.
+pub const K8SAUDIT_EKS: PluginPackage = PluginPackage { name: "k8saudit-eks" };
+
+impl PluginPackage {
+    /// Name of the file that is installed.
+    pub fn file_name(&self) -> String {
+        format!("lib{}.so", self.name)
+    }
+
+    /// Where cargo puts the library: under the name of the crate, in which it allows no hyphen.
+    pub fn artifact(&self, workspace: &Workspace, profile: Profile) -> PathBuf {
+        workspace.target(profile.folder()).join(format!("lib{}.so", self.name.replace('-', "_")))
+    }
+
+    /// Builds the plugin, and with it the packages named.
+    ///
+    /// # Errors
+    /// When the build fails; cargo has said why.
+    pub fn build(&self, workspace: &Workspace, profile: Profile, besides: &[&str]) -> Result<PathBuf> {
+        let mut cargo = workspace.cargo();
+        cargo.arg("build").args(profile.flags()).args(["--package", self.name]);
+        cargo.args(besides.iter().flat_map(|package| ["--package", package]));
+        ensure!(cargo.status()?.success(), "cannot build `{}`", self.name);
+        Ok(self.artifact(workspace, profile))
+    }
+}
