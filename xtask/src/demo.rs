@@ -40,16 +40,6 @@ const ENVIRONMENT: [(&str, &str); 6] = [
     ("AWS_EC2_METADATA_DISABLED", "true"),
     ("NO_PROXY", "127.0.0.1"),
 ];
-/// What no child gets: each would lead to real credentials, or away from the emulator.
-const REMOVED: [&str; 7] = [
-    "AWS_PROFILE",
-    "AWS_DEFAULT_PROFILE",
-    "AWS_SESSION_TOKEN",
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-    "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS",
-];
 
 struct Args {
     profile: Profile,
@@ -174,9 +164,13 @@ fn init_config(endpoint_url: &str) -> String {
     .to_string()
 }
 
-fn isolate(command: &mut Command) {
-    for name in REMOVED {
-        command.env_remove(name);
+/// Takes out of a command's environment what would lead to real credentials or away from the emulator.
+pub fn isolate(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        let known = name.to_string_lossy().to_uppercase();
+        if known.starts_with("AWS_") || known.ends_with("_PROXY") {
+            command.env_remove(name);
+        }
     }
     command.envs(ENVIRONMENT);
 }

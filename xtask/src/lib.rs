@@ -3,6 +3,7 @@
 //! Owns: building, checking, showing. Does not own: anything that ships. It is a library
 //! beside its program because the end-to-end tests run plugins in [`sysdig`] too.
 
+mod apt;
 pub mod build_plugins;
 pub mod codegen;
 pub mod demo;

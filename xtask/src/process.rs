@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 /// The program `name` on the `PATH`.
 pub fn on_path(name: &str) -> Option<PathBuf> {
@@ -21,16 +21,44 @@ pub fn is_program(path: &Path) -> bool {
     path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
 }
 
+/// Whether this process may install, mount and chroot: its effective user id is 0.
+pub(crate) fn is_root() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ids = status.lines().find_map(|line| line.strip_prefix("Uid:"));
+    ids.and_then(|ids| ids.split_whitespace().nth(1)) == Some("0")
+}
+
+/// A program that says nothing for that long hangs: the slowest thing here is a release build on one core.
+const SILENCE: Duration = Duration::from_secs(30 * 60);
+/// Between the end of a program's outputs and its own.
+const END: Duration = Duration::from_secs(10);
+
 /// Runs a command to its end and hands every line of its output and errors, as it comes, to `line`.
 ///
 /// # Errors
-/// When it cannot be started.
+/// When it cannot be started, or hangs; then it is killed.
 pub fn lines(command: &mut Command, mut line: impl FnMut(&str)) -> Result<ExitStatus> {
     let mut running = Running::start(command)?;
-    while let Some(text) = running.next_line(Instant::now() + Duration::from_secs(24 * 3600)) {
+    while let Some(text) = running.next_line(Instant::now() + SILENCE) {
         line(&text);
     }
-    Ok(running.child.wait()?)
+    running.wait(END)
+}
+
+/// [`lines`] of a command that must succeed.
+///
+/// # Errors
+/// As for [`lines`], and the last line that says something when it does not succeed.
+pub fn checked(command: &mut Command, mut line: impl FnMut(&str)) -> Result<()> {
+    let mut last = String::new();
+    let status = lines(command, |text| {
+        if !text.trim().is_empty() {
+            text.clone_into(&mut last);
+        }
+        line(text);
+    })?;
+    ensure!(status.success(), "{last}");
+    Ok(())
 }
 
 /// A program that runs, and its lines so far.
@@ -69,6 +97,15 @@ impl Running {
         matches!(self.child.try_wait(), Ok(None))
     }
 
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// When it still runs after `patience`; then it is killed.
+    pub fn wait(mut self, patience: Duration) -> Result<ExitStatus> {
+        ensure!(self.ends_within(patience), "it hangs, and was killed");
+        Ok(self.child.wait()?)
+    }
+
     /// Asks it to end as ^C does, gives it `patience`, and then ends it.
     ///
     /// # Errors
@@ -77,14 +114,18 @@ impl Running {
         // The standard library sends no signal but SIGKILL, and `kill` is built into every shell.
         let pid = self.child.id().to_string();
         Command::new("sh").args(["-c", "kill -INT \"$0\"", &pid]).stderr(Stdio::null()).status()?;
+        if !self.ends_within(patience) {
+            self.child.kill()?;
+        }
+        Ok(self.child.wait()?)
+    }
+
+    fn ends_within(&mut self, patience: Duration) -> bool {
         let deadline = Instant::now() + patience;
         while self.is_running() && Instant::now() < deadline {
             thread::sleep(Duration::from_millis(10));
         }
-        if self.is_running() {
-            self.child.kill()?;
-        }
-        Ok(self.child.wait()?)
+        !self.is_running()
     }
 }
 
@@ -128,6 +169,22 @@ mod tests {
             lines(&mut sh("echo one; echo two >&2; exit 3"), |line| seen.push(line.to_owned())).unwrap();
         seen.sort();
         assert_eq!((seen, status.code()), (vec!["one".to_owned(), "two".to_owned()], Some(3)));
+    }
+
+    #[test]
+    fn what_hangs_is_killed() {
+        let mut running = Running::start(&mut sh("exec >&- 2>&-; while :; do :; done")).unwrap();
+        assert_eq!(running.next_line(Instant::now() + Duration::from_secs(20)), None);
+        let pid = running.child.id();
+        assert!(running.wait(Duration::from_millis(50)).unwrap_err().to_string().contains("hangs"));
+        assert!(!Path::new(&format!("/proc/{pid}")).exists());
+    }
+
+    #[test]
+    fn the_reason_of_a_failure_is_the_last_line_that_says_something() {
+        assert!(checked(&mut sh("echo fine"), |_| {}).is_ok());
+        let why = checked(&mut sh("echo first; echo reason; echo; exit 1"), |_| {}).unwrap_err();
+        assert_eq!(why.to_string(), "reason");
     }
 
     #[test]

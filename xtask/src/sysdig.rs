@@ -11,11 +11,12 @@
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::process;
+use crate::apt;
+use crate::process::{self, checked};
 use crate::workspace::Workspace;
 
 /// Suites that carry sysdig, the preferred one first.
@@ -69,35 +70,35 @@ pub fn folder(workspace: &Workspace) -> PathBuf {
 }
 
 impl Sysdig {
-    /// A sysdig on the `PATH`, or one in a folder made earlier.
+    /// One in a folder made earlier, if it can be entered, or else a sysdig on the `PATH`: that may be older than
+    /// the plugins want.
     pub fn find(root: &Path) -> Option<Self> {
-        let program = process::on_path("sysdig").map(Place::Program);
-        let made = || is_complete(root).then(|| Place::Root(root.to_path_buf()));
-        program.or_else(made).map(|place| Self { place })
+        let program = || process::on_path("sysdig").map(|program| Self { place: Place::Program(program) });
+        Self::made(root).or_else(program)
     }
 
-    /// [`Sysdig::find`], or else makes the folder, which takes about a minute, the network
-    /// and root; what it says on the way goes to `line`.
+    fn made(root: &Path) -> Option<Self> {
+        let is_usable = is_complete(root) && can_enter().is_ok();
+        is_usable.then(|| Self { place: Place::Root(root.to_path_buf()) })
+    }
+
+    /// The folder, made if need be, which takes about a minute, the network and root; a sysdig on the `PATH` where
+    /// that does not work. What it says on the way goes to `line`.
     ///
     /// # Errors
-    /// The last line of what failed.
+    /// Why debootstrap cannot run, or the last line of what failed.
     pub fn prepare(root: &Path, mut line: impl FnMut(&str)) -> Result<Self> {
-        if let Some(found) = Self::find(root) {
-            return Ok(found);
+        if let Some(made) = Self::made(root) {
+            return Ok(made);
         }
-        ensure!(is_root(), "debootstrap needs root");
-        if process::on_path("debootstrap").is_none() {
-            checked(Command::new("apt-get").args(["install", "-y", "debootstrap"]), &mut line)
-                .context("cannot install debootstrap")?;
+        let made = can_run_debootstrap(&mut line)
+            .context("debootstrap cannot run")
+            .and_then(|()| make_any(root, &mut line));
+        if let Err(why) = made {
+            line(&format!("{why:#}"));
+            return Self::find(root).ok_or(why);
         }
-        let mut failures = Vec::new();
-        for suite in SUITES {
-            match make(root, suite, &mut line) {
-                Ok(()) => return Ok(Self { place: Place::Root(root.to_path_buf()) }),
-                Err(why) => failures.push(format!("{suite}: {why:#}")),
-            }
-        }
-        bail!("{}", failures.join("; "))
+        Ok(Self { place: Place::Root(root.to_path_buf()) })
     }
 
     /// The command that runs a capture until it is ended or has printed enough; its
@@ -135,10 +136,33 @@ impl Sysdig {
     }
 }
 
+fn can_run_debootstrap(line: &mut impl FnMut(&str)) -> Result<()> {
+    can_enter()?;
+    match process::on_path("debootstrap") {
+        Some(_) => Ok(()),
+        None => apt::install("debootstrap", line),
+    }
+}
+
+/// Makes the folder from the first suite that allows it.
+fn make_any(root: &Path, line: &mut impl FnMut(&str)) -> Result<()> {
+    let mut failures = Vec::new();
+    for suite in SUITES {
+        match make(root, suite, line) {
+            Ok(()) => return Ok(()),
+            Err(why) => failures.push(format!("{suite}: {why:#}")),
+        }
+    }
+    bail!("{}", failures.join("; "))
+}
+
 /// Makes the folder beside and renames it: what stands under the name is complete.
 fn make(root: &Path, suite: &str, line: &mut impl FnMut(&str)) -> Result<()> {
     let fresh = root.with_extension("new");
     if fresh.exists() {
+        // A debootstrap that was killed leaves these mounted; as a rule they are not.
+        let mounted = ["proc", "sys"].map(|name| fresh.join(name));
+        let _ = Command::new("umount").arg("--lazy").args(mounted).stderr(Stdio::null()).status();
         fs::remove_dir_all(&fresh).context("cannot remove what an earlier attempt left")?;
     }
     fs::create_dir_all(root.parent().context("no folder")?)?;
@@ -146,11 +170,11 @@ fn make(root: &Path, suite: &str, line: &mut impl FnMut(&str)) -> Result<()> {
     debootstrap.args(["--variant=minbase", suite]).arg(&fresh);
     // Without a mirror, debootstrap has one of its own.
     debootstrap.args(mirror(&apt_sources()));
-    checked(&mut debootstrap, line).context("debootstrap")?;
+    checked(&mut debootstrap, &mut *line).context("debootstrap failed")?;
     // Not by debootstrap itself: it does not follow what a package provides under another name.
     let mut install = enter(&fresh);
     install.args(["apt-get", "install", "-y", "--no-install-recommends"]).args(PACKAGES);
-    checked(install.env("DEBIAN_FRONTEND", "noninteractive"), line).context("apt-get install")?;
+    checked(install.env("DEBIAN_FRONTEND", "noninteractive"), &mut *line).context("apt-get install")?;
     checked(enter(&fresh).args(["sysdig", "--version"]), line).context("sysdig --version")?;
     fs::write(fresh.join(COMPLETE), PACKAGES.join(" "))?;
     if root.exists() {
@@ -163,6 +187,13 @@ fn make(root: &Path, suite: &str, line: &mut impl FnMut(&str)) -> Result<()> {
 /// Whether an earlier [`make`] came to its end, and with the same packages.
 fn is_complete(root: &Path) -> bool {
     fs::read_to_string(root.join(COMPLETE)).is_ok_and(|packages| packages == PACKAGES.join(" "))
+}
+
+/// Whether a folder can be entered with `/proc` mounted: root alone may lack `CAP_SYS_ADMIN`, in a container.
+fn can_enter() -> Result<()> {
+    ensure!(process::is_root(), "this is not root");
+    checked(Command::new("unshare").args(["--mount", "true"]), |_| {})
+        .context("this root may not mount (`unshare --mount true`)")
 }
 
 /// A command inside the folder: what is added as arguments is run there.
@@ -182,25 +213,6 @@ fn bring(root: &Path, library: &Path) -> Result<OsString> {
     fs::copy(library, &fresh).with_context(|| format!("cannot copy `{}`", library.display()))?;
     fs::rename(&fresh, folder.join(name))?;
     Ok(Path::new("/").join(PLUGINS).join(name).into_os_string())
-}
-
-fn checked(command: &mut Command, line: &mut impl FnMut(&str)) -> Result<()> {
-    let mut last = String::new();
-    let status = process::lines(command, |text| {
-        if !text.trim().is_empty() {
-            text.clone_into(&mut last);
-        }
-        line(text);
-    })?;
-    ensure!(status.success(), "{last}");
-    Ok(())
-}
-
-/// Whether this process may mount and chroot: its effective user id is 0.
-fn is_root() -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ids = status.lines().find_map(|line| line.strip_prefix("Uid:"));
-    ids.and_then(|ids| ids.split_whitespace().nth(1)) == Some("0")
 }
 
 /// The text of this system's package sources, in both of apt's formats.

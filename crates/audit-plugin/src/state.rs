@@ -6,12 +6,10 @@
 
 use std::ffi::{CStr, CString};
 use std::fmt;
-use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use event_source::metrics::{MetricGroup, MetricKind};
 use event_source::{ErrorKind, Pump, SourceError, SourceMetrics, chain};
-use futures::FutureExt;
 
 use crate::config;
 use crate::extraction::Extraction;
@@ -166,10 +164,6 @@ impl<P: Provider> Running<P> {
     pub(crate) fn open(&self, parameters: &str) -> Result<Instance, SourceError> {
         self.extraction().forget();
         let opening = self.plugin.open(parameters, Arc::clone(&self.source_metrics))?;
-        // The pump tells that its thread ended, but not what the panic said.
-        let opening = AssertUnwindSafe(opening)
-            .catch_unwind()
-            .map(|opened| opened.unwrap_or_else(|panic| Err(panicked("opening the source", panic.as_ref()))));
         let options = self.plugin.pump_options();
         let pump = Pump::start(&options, Arc::clone(&self.source_metrics), opening)?;
         Ok(Instance::new(pump, P::ID, options.max_batch_bytes))

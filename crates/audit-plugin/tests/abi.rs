@@ -135,7 +135,11 @@ fn a_panic_becomes_an_error() {
             "assertion `left != right` failed: told to, at once left: PanicAtOnce right: PanicAtOnce",
         ),
     );
-    open_fails(r#"{"open":"panic"}"#, &told("opening the source", "told to panic"));
+    // On the pump's thread, it is the pump that tells.
+    open_fails(
+        r#"{"open":"panic"}"#,
+        "the source panicked while opening: told to panic; this is a defect, please report it",
+    );
 
     let plugin = Plugin::alone("");
     let mut opening = plugin.open(r#"{"events":10,"then":"panic"}"#).unwrap();

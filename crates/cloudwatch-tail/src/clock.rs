@@ -26,7 +26,8 @@ pub(crate) struct ServerClock {
 struct State {
     /// The provider's time, and when it was that.
     known: Option<(SystemTime, Instant)>,
-    /// An answer that contradicts what is known; believed when the next one says the same.
+    /// An answer that contradicts what is known, or the local clock before anything is known; believed when the
+    /// next one says the same.
     doubtful: Option<(SystemTime, Instant)>,
     skew_told: bool,
 }
@@ -43,7 +44,11 @@ impl ServerClock {
         let agrees = |known: Option<(SystemTime, Instant)>| {
             known.is_some_and(|known| apart(advance(known, at), date) <= JUMP)
         };
-        if state.known.is_none() || agrees(state.known) || agrees(state.doubtful) {
+        let is_likely = match state.known {
+            None => apart(local, date) <= SKEW,
+            known => agrees(known),
+        };
+        if is_likely || agrees(state.doubtful) {
             state.known = Some((date, at));
             state.doubtful = None;
         } else {
@@ -60,7 +65,13 @@ impl ServerClock {
         }
     }
 
-    /// The provider's time in milliseconds since the epoch; `None` before the first answer.
+    /// Whether any answer has told a time yet.
+    pub(crate) fn has_heard(&self) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.known.is_some() || state.doubtful.is_some()
+    }
+
+    /// The provider's time in milliseconds since the epoch; `None` before it is known.
     pub(crate) fn now_ms(&self) -> Option<i64> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let now = advance(state.known?, Instant::now());
@@ -119,6 +130,20 @@ mod tests {
         clock.observe(at(0), start, at(0));
         assert!(clock.now_ms() >= Some(1_700_000_000_000));
         assert!(clock.now_ms() < Some(1_700_000_060_000));
+    }
+
+    #[test]
+    fn a_first_date_far_from_the_local_clock_needs_a_second_one() {
+        let (clock, start) = (ServerClock::default(), Instant::now());
+        clock.observe(at(600), start, at(0));
+        assert_eq!((clock.now_ms(), clock.has_heard()), (None, true));
+        clock.observe(at(0), start, at(0));
+        assert!(clock.now_ms() < Some(1_700_000_060_000), "the first one was wrong");
+
+        let clock = ServerClock::default();
+        clock.observe(at(600), start, at(0));
+        clock.observe(at(601), start, at(0));
+        assert!(clock.now_ms() >= Some(1_700_000_600_000), "the local clock is wrong");
     }
 
     #[test]

@@ -5,10 +5,11 @@ use std::error::Error;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_cloudwatchlogs::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_types::error::ErrorMetadata;
 use event_source::{ErrorKind, SourceError, chain};
 
 /// Error codes of AWS that are not variants of the operation's error, or of all operations.
-const CODES: [(&str, ErrorKind); 24] = [
+const CODES: [(&str, ErrorKind); 25] = [
     ("ThrottlingException", ErrorKind::Throttled),
     ("Throttling", ErrorKind::Throttled),
     ("ThrottledException", ErrorKind::Throttled),
@@ -29,6 +30,7 @@ const CODES: [(&str, ErrorKind); 24] = [
     ("AccessDenied", ErrorKind::Denied),
     ("UnrecognizedClientException", ErrorKind::Denied),
     ("InvalidClientTokenId", ErrorKind::Denied),
+    ("InvalidIdentityToken", ErrorKind::Denied),
     ("MissingAuthenticationTokenException", ErrorKind::Denied),
     ("OptInRequired", ErrorKind::Denied),
     ("ResourceNotFoundException", ErrorKind::NotFound),
@@ -39,6 +41,8 @@ const CODES: [(&str, ErrorKind); 24] = [
 #[derive(Debug)]
 pub(crate) struct CallError {
     pub(crate) kind: ErrorKind,
+    /// It failed before the call itself was made: on the way, or while credentials were asked for.
+    pub(crate) at_login: bool,
     /// AWS's own code, where it answered with one.
     pub(crate) code: Option<String>,
     /// AWS's own message, or that of whatever failed on the way.
@@ -58,15 +62,10 @@ impl CallError {
             let kind = kind_of_answer(code.as_deref(), message, status);
             let name = code.clone().unwrap_or_else(|| format!("status {status}"));
             let text = if message.is_empty() { name } else { format!("{name}: {message}") };
-            return Self { kind, code, text };
+            return Self { kind, at_login: false, code, text };
         }
-        let kind = kind_of_failure(&error);
-        Self { kind, code: None, text: chain(&error) }
-    }
-
-    /// No credentials at all, as opposed to credentials that are refused.
-    pub(crate) fn is_without_credentials(&self) -> bool {
-        self.kind == ErrorKind::Denied && self.code.is_none()
+        let (kind, code) = kind_of_failure(&error);
+        Self { kind, at_login: true, code, text: chain(&error) }
     }
 }
 
@@ -87,19 +86,25 @@ fn kind_of_answer(code: Option<&str>, message: &str, status: u16) -> ErrorKind {
     }
 }
 
-/// Nothing was answered: no credentials, no way, no sense.
-fn kind_of_failure(error: &(dyn Error + 'static)) -> ErrorKind {
+/// The call itself was not answered: no credentials, no way, no sense. What AWS answered to whoever asked for
+/// credentials is at the end of the chain.
+fn kind_of_failure(error: &(dyn Error + 'static)) -> (ErrorKind, Option<String>) {
+    let mut kind = ErrorKind::Unavailable;
     let mut cause = Some(error);
     while let Some(error) = cause {
-        match error.downcast_ref::<CredentialsError>() {
-            Some(CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_)) => {
-                return ErrorKind::Denied;
-            }
-            Some(_) => return ErrorKind::Unavailable,
-            None => cause = error.source(),
+        if let Some(CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_)) =
+            error.downcast_ref::<CredentialsError>()
+        {
+            kind = ErrorKind::Denied;
         }
+        if let Some(answer) = error.downcast_ref::<ErrorMetadata>()
+            && let Some((code, kind)) = CODES.iter().find(|(code, _)| answer.code() == Some(*code))
+        {
+            return (*kind, Some((*code).to_owned()));
+        }
+        cause = error.source();
     }
-    ErrorKind::Unavailable
+    (kind, None)
 }
 
 /// What was asked for, for the message.
@@ -132,7 +137,10 @@ impl Asked<'_> {
         let arn = self.arn();
         let resource = format!("log group `{log_group}` in region `{region}`");
         let message = match error.kind {
-            ErrorKind::Denied if error.is_without_credentials() => format!(
+            ErrorKind::Denied if error.at_login && error.code.is_some() => format!(
+                "AWS refuses the role for {resource}: check `role_arn` and `external_id`, the role's trust policy, and that `sts:AssumeRole` (for a service account `sts:AssumeRoleWithWebIdentity`) is allowed"
+            ),
+            ErrorKind::Denied if error.at_login => format!(
                 "no AWS credentials to read {resource}: give the pod a role (IRSA or EKS Pod Identity), or set `profile`"
             ),
             ErrorKind::Denied => format!(

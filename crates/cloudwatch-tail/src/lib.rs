@@ -68,6 +68,8 @@ mod position;
 mod seen;
 mod session;
 mod tail;
+#[cfg(test)]
+mod tests;
 mod window;
 
 pub use log_group::LogGroupHome;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use aws_sdk_cloudwatchlogs::operation::filter_log_events::FilterLogEventsOutput;
-use event_source::{ErrorKind, SourceError};
+use event_source::{Backoff, ErrorKind, SourceError};
 
 use crate::error::{Asked, CallError};
 use crate::metrics::TailBoard;
@@ -69,7 +69,7 @@ impl LogGroup {
         self.connection.budget.acquire().await;
         self.board.metrics().calls.increment();
         let answer = call.send().await.map_err(CallError::new);
-        if answer.is_ok() && self.connection.clock.now_ms().is_none() {
+        if answer.is_ok() && !self.connection.clock.has_heard() {
             // Whatever stands between us and AWS has taken the date off.
             let local = SystemTime::now();
             self.connection.clock.observe(local, Instant::now(), local);
@@ -89,19 +89,24 @@ impl LogGroup {
             .and_then(|(_, arn)| LogGroupHome::of_arn(&arn))
     }
 
+    /// What there is below `prefix`; asks again while that is refused for a reason that may pass.
     async fn groups(&self, prefix: &str) -> Vec<(String, String)> {
-        self.board.metrics().calls_describe.increment();
-        let call = self.connection.client.describe_log_groups().log_group_name_prefix(prefix);
-        match call.send().await {
-            Ok(found) => {
-                let names = |group: aws_sdk_cloudwatchlogs::types::LogGroup| {
-                    Some((group.log_group_name?, group.arn.unwrap_or_default()))
-                };
-                found.log_groups.unwrap_or_default().into_iter().filter_map(names).collect()
-            }
-            Err(error) => {
-                log::debug!("DescribeLogGroups: {}", CallError::new(error).text);
-                Vec::new()
+        let mut backoff = Backoff::new();
+        loop {
+            self.board.metrics().calls_describe.increment();
+            let call = self.connection.client.describe_log_groups().log_group_name_prefix(prefix);
+            match call.send().await.map_err(CallError::new) {
+                Ok(found) => {
+                    let names = |group: aws_sdk_cloudwatchlogs::types::LogGroup| {
+                        Some((group.log_group_name?, group.arn.unwrap_or_default()))
+                    };
+                    return found.log_groups.unwrap_or_default().into_iter().filter_map(names).collect();
+                }
+                Err(error) if error.kind.is_transient() => tokio::time::sleep(backoff.pause()).await,
+                Err(error) => {
+                    log::debug!("DescribeLogGroups: {}", error.text);
+                    return Vec::new();
+                }
             }
         }
     }

@@ -95,6 +95,18 @@ mod tests {
     }
 
     #[test]
+    fn it_is_full_at_the_most() {
+        let mut seen = Seen::default();
+        for key in 0..Seen::MOST as u64 {
+            assert!(!seen.is_full());
+            seen.insert(0, EventKey(key));
+        }
+        assert!(seen.is_full());
+        seen.forget_before(1000);
+        assert!(!seen.is_full());
+    }
+
+    #[test]
     fn only_whole_seconds_before_the_floor_are_forgotten() {
         let mut seen = Seen::default();
         for ms in [-1, 0, 999, 1000, 1999, 2000] {

@@ -1,6 +1,7 @@
 //! [`Session`]: credentials, region and clients; everything that several tails share.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -42,6 +43,8 @@ pub struct SessionOptions {
 pub struct Session {
     options: SessionOptions,
     config: SdkConfig,
+    /// By region: what is wrong with the local clock is told once, not once per tail.
+    clocks: Arc<Mutex<HashMap<String, Arc<ServerClock>>>>,
 }
 
 /// One region's client, clock and budget.
@@ -95,7 +98,7 @@ impl Session {
             let credentials = SharedCredentialsProvider::new(provider.build().await);
             config = config.into_builder().credentials_provider(credentials).build();
         }
-        Ok(Self { options, config })
+        Ok(Self { options, config, clocks: Arc::default() })
     }
 
     /// The session's own region; `None` when neither configuration nor environment names one.
@@ -109,7 +112,10 @@ impl Session {
             let message = "no AWS region is configured: set `region`, or the variable `AWS_REGION`";
             SourceError::new(ErrorKind::Config, message)
         })?;
-        let clock = Arc::new(ServerClock::default());
+        let clock = {
+            let mut clocks = self.clocks.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(clocks.entry(region.to_owned()).or_default())
+        };
         let mut config = aws_sdk_cloudwatchlogs::config::Builder::from(&self.config)
             .region(Region::new(region.to_owned()))
             .interceptor(DateObserver(Arc::clone(&clock)));
@@ -142,6 +148,9 @@ impl Session {
             SourceError::new(ErrorKind::Config, message)
         };
         let url = Url::parse(url).map_err(|error| wrong(&error.to_string()))?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(wrong("it holds a name or a password, where the AWS credentials are used"));
+        }
         match url.scheme() {
             "file" => CheckpointStore::local(&url),
             "s3" => self.s3(&url),
@@ -205,3 +214,6 @@ impl CredentialProvider for SessionCredentials {
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -98,7 +98,19 @@ pub struct Tail {
     /// Positions that hold as soon as the message of that cursor was evaluated.
     marks: VecDeque<(Cursor, Position)>,
     is_changed: bool,
+    /// Tokens in a row that were not accepted.
+    tokens_refused: u32,
     lateness_told: bool,
+    /// What was told of bounds, so that each change is told once.
+    told: Told,
+}
+
+/// The bounds that were reached, as far as the log knows.
+#[derive(Debug, Default)]
+struct Told {
+    caught_up: bool,
+    behind: bool,
+    full: bool,
 }
 
 /// What was read.
@@ -124,8 +136,12 @@ impl Drop for Call {
     }
 }
 
+/// Being less behind, in milliseconds, is not worth a line.
+const BEHIND: i64 = 60_000;
 /// How often opening tries a call that fails for a reason that may pass.
 const OPEN_TRIES: u32 = 4;
+/// One refused token is an old one; when each is refused, reading does not get on.
+const TOKENS_REFUSED: u32 = 3;
 /// How long opening waits for what only sharpens its messages.
 const DESCRIBE: Duration = Duration::from_secs(5);
 
@@ -183,7 +199,9 @@ impl Tail {
             in_flight: VecDeque::new(),
             marks: VecDeque::new(),
             is_changed: false,
+            tokens_refused: 0,
             lateness_told: false,
+            told: Told::default(),
         };
         tail.load().await?;
         tail.probe().await?;
@@ -212,21 +230,22 @@ impl Tail {
     async fn probe(&mut self) -> Result<(), SourceError> {
         let mut backoff = Backoff::new();
         for attempt in 1.. {
-            let error = match self.group.filter(None).await {
-                Ok(_) => break,
-                Err(error) => error,
-            };
-            if !error.kind.is_transient() {
-                return Err(self.group.failed_to_open(error).await);
+            match self.group.filter(None).await {
+                Ok(_) => self.begin(),
+                Err(error) if !error.kind.is_transient() => {
+                    return Err(self.group.failed_to_open(error).await);
+                }
+                Err(error) if attempt == OPEN_TRIES => {
+                    let error = self.group.asked("logs:FilterLogEvents").failed(error);
+                    log::warn!("`{}`: {}; trying on", self.partition, chain(&error));
+                }
+                Err(_) => tokio::time::sleep(backoff.pause()).await,
             }
-            if attempt == OPEN_TRIES {
-                let error = self.group.asked("logs:FilterLogEvents").failed(error);
-                log::warn!("`{}`: {}; trying on", self.partition, chain(&error));
-                return Ok(());
+            // An answer whose time is doubtful begins nothing: the next one tells.
+            if self.progress.is_some() || attempt == OPEN_TRIES {
+                break;
             }
-            tokio::time::sleep(backoff.pause()).await;
         }
-        self.begin();
         self.write_first_checkpoint().await?;
         let sharpen = async {
             self.group.warn_if_without_streams().await;
@@ -292,12 +311,17 @@ impl Tail {
         match (answer, scan) {
             (Ok(_), None) => self.begin(),
             (Ok(page), Some(scan)) => self.take_page(page, scan),
-            (Err(error), Some(scan)) if error.kind == ErrorKind::Config && scan.token.is_some() => {
+            (Err(mut error), Some(scan)) if error.kind == ErrorKind::Config && scan.token.is_some() => {
                 // Tokens live 24 hours; the window is read again, and what is known of it is dropped.
                 log::debug!("`{}`: {}: starting the window again", self.partition, error.text);
                 self.group.board.metrics().windows_restarted.increment();
                 if let Some(progress) = &mut self.progress {
                     progress.planner.restart(scan);
+                }
+                self.tokens_refused += 1;
+                if self.tokens_refused >= TOKENS_REFUSED {
+                    error.kind = ErrorKind::Unavailable;
+                    return Err(self.group.asked("logs:FilterLogEvents").failed(error));
                 }
             }
             (Err(mut error), _) => {
@@ -312,6 +336,9 @@ impl Tail {
     }
 
     fn take_page(&mut self, page: FilterLogEventsOutput, scan: Scan) {
+        if scan.token.is_some() {
+            self.tokens_refused = 0;
+        }
         let events = page.events.unwrap_or_default();
         let earliest = events.iter().filter_map(|event| event.timestamp).min();
         for event in events {
@@ -328,7 +355,10 @@ impl Tail {
 
     fn take_event(&mut self, event: FilteredLogEvent) {
         let Some(progress) = &mut self.progress else { return };
-        let (Some(message), Some(timestamp_ms)) = (event.message, event.timestamp) else { return };
+        // CloudWatch sends both; should it not, an odd message is better than none.
+        let message = event.message.unwrap_or_default();
+        let timestamp_ms = event.timestamp.or(event.ingestion_time);
+        let timestamp_ms = timestamp_ms.unwrap_or(progress.planner.position().frontier);
         let metrics = self.group.board.metrics();
         metrics.messages_read.increment();
         metrics.bytes_read.add(message.len() as u64);
@@ -385,9 +415,14 @@ impl Tail {
         Some(RecordBatch { partition: self.partition.clone(), records, end })
     }
 
+    /// Whether there is something to write that no checkpoint says.
+    fn has_news(&self) -> bool {
+        self.is_changed || self.checkpointer.has_failed()
+    }
+
     async fn keep_checkpoint(&mut self) {
-        if self.is_changed
-            && self.checkpointer.is_due().await
+        if self.checkpointer.is_due().await
+            && self.has_news()
             && let Some(body) = self.checkpoint()
         {
             self.is_changed = false;
@@ -401,10 +436,34 @@ impl Tail {
         Some(encode(progress.durable, &progress.seen, &in_flight))
     }
 
-    fn update_gauges(&self) {
+    fn update_gauges(&mut self) {
         let (Some(progress), Some(now)) = (&self.progress, self.group.connection.clock.now_ms()) else {
             return;
         };
+        let (partition, lag) = (&self.partition, progress.planner.lag(now));
+        let is_full = progress.seen.is_full();
+        if is_full && !self.told.full {
+            log::warn!(
+                "`{partition}`: more messages within `settle` than can be remembered: new ones wait until old ones have settled; lower `settle`, or narrow `filter_pattern`"
+            );
+        }
+        self.told.full = is_full;
+        let is_behind = lag > self.rhythm.settle.saturating_add(self.rhythm.overlap).max(BEHIND);
+        match (is_behind, self.told.caught_up, self.told.behind) {
+            (true, true, false) => {
+                self.told.behind = true;
+                log::warn!(
+                    "`{partition}`: {} s behind and falling: the calls do not suffice, or Falco is slower than the log; see `max_calls_per_second`",
+                    lag / 1000
+                );
+            }
+            (false, _, true) => {
+                self.told.behind = false;
+                log::info!("`{partition}`: caught up again");
+            }
+            (false, false, _) => self.told.caught_up = true,
+            _ => {}
+        }
         let watermark_ms = progress.durable.frontier;
         self.group.board.update(
             &self.partition,
@@ -434,11 +493,21 @@ impl EventSource for Tail {
             if let Some(batch) = self.take_batch() {
                 return Ok(NextBatch::Records(batch));
             }
-            let Some(call) = &mut self.call else { return Ok(NextBatch::Idle(pause)) };
-            let answer = (&mut call.answer).await;
+            // A checkpoint that is due waits neither for the next poll nor for a slow answer.
+            let due = if self.has_news() { self.checkpointer.until_due() } else { Duration::MAX };
+            let Some(call) = &mut self.call else { return Ok(NextBatch::Idle(pause.min(due))) };
+            let answer = tokio::select! {
+                answer = &mut call.answer => answer,
+                () = tokio::time::sleep(due) => continue,
+            };
             let scan = self.call.take().and_then(|mut call| call.scan.take());
             let answer = answer.unwrap_or_else(|panic| {
-                Err(CallError { kind: ErrorKind::Unavailable, code: None, text: panic.to_string() })
+                Err(CallError {
+                    kind: ErrorKind::Unavailable,
+                    at_login: false,
+                    code: None,
+                    text: panic.to_string(),
+                })
             });
             self.answered(scan, answer)?;
         }
@@ -465,3 +534,6 @@ impl EventSource for Tail {
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -268,6 +268,8 @@ impl Planner {
             (None, _) if is_long => {
                 self.slices_until = began;
                 self.slice = self.slice.min(FIRST_SLICE);
+                // What was read again may be what was too much.
+                self.overlap /= 2;
                 let start = self.position.frontier;
                 (Kind::First, start, self.slice.min(began - start))
             }

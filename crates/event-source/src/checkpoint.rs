@@ -28,6 +28,8 @@ pub struct Checkpointer {
     interval: Duration,
     started: Instant,
     saving: Option<JoinHandle<Result<(), SourceError>>>,
+    /// What was to be written last is not written.
+    has_failed: bool,
     health: Health,
     metrics: Arc<SourceMetrics>,
 }
@@ -48,6 +50,7 @@ impl Checkpointer {
             interval,
             started: Instant::now(),
             saving: None,
+            has_failed: false,
             health: Health::new(),
             metrics,
         }
@@ -66,14 +69,33 @@ impl Checkpointer {
 
     /// Whether it is time for [`save`](Self::save). Also tells how the save before went.
     pub async fn is_due(&mut self) -> bool {
-        if self.store.is_none() || self.started.elapsed() < self.interval {
-            return false;
-        }
         if self.saving.as_ref().is_some_and(|saving| !saving.is_finished()) {
             return false;
         }
         self.settle().await;
-        true
+        self.store.is_some() && self.started.elapsed() >= self.wait()
+    }
+
+    /// When [`is_due`](Self::is_due) is worth asking again.
+    pub fn until_due(&self) -> Duration {
+        if self.store.is_none() {
+            return Duration::MAX;
+        }
+        self.wait().saturating_sub(self.started.elapsed()).max(Self::LOOK)
+    }
+
+    /// Whether the last save failed, so that there is something to write although nothing has changed.
+    pub const fn has_failed(&self) -> bool {
+        self.has_failed
+    }
+
+    /// A save under way is looked at this often.
+    const LOOK: Duration = Duration::from_millis(100);
+    /// What failed is tried again after that time, also where the interval is longer.
+    const TRY_AGAIN: Duration = Duration::from_secs(10);
+
+    fn wait(&self) -> Duration {
+        if self.has_failed { self.interval.min(Self::TRY_AGAIN) } else { self.interval }
     }
 
     /// Starts to write `body`, which must not say less than the one before.
@@ -91,7 +113,9 @@ impl Checkpointer {
     pub async fn finish(&mut self, body: Option<Bytes>) -> Result<(), SourceError> {
         self.settle().await;
         if let (Some(store), Some(body)) = (&self.store, body) {
-            store.save(&self.partition, self.format, &body).await?;
+            let saved = store.save(&self.partition, self.format, &body).await;
+            self.has_failed = saved.is_err();
+            saved?;
             self.metrics.checkpoints.increment();
         }
         Ok(())
@@ -105,7 +129,9 @@ impl Checkpointer {
     async fn settle(&mut self) {
         let Some(saving) = self.saving.take() else { return };
         let partition = &self.partition;
-        match saving.await {
+        let saved = saving.await;
+        self.has_failed = !matches!(saved, Ok(Ok(())));
+        match saved {
             Ok(Ok(())) => {
                 self.metrics.checkpoints.increment();
                 if self.health.succeeded(Instant::now()) != HealthChange::None {
@@ -123,3 +149,6 @@ impl Checkpointer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

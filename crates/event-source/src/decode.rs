@@ -58,3 +58,6 @@ where
         self.source.close().await
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,6 +24,8 @@ mod queue;
 mod retry;
 mod secret;
 mod source;
+#[cfg(test)]
+mod tests;
 
 pub use decode::{Decode, Decoded};
 pub use error::{ErrorKind, SourceError, chain};

@@ -24,6 +24,11 @@ impl Item {
     fn bytes(&self) -> usize {
         self.events.iter().map(|event| event.payload.len()).sum()
     }
+
+    /// A batch of which no event is left still waits for its acknowledgement.
+    fn room(&self) -> usize {
+        self.events.len().max(1)
+    }
 }
 
 /// What the consumer finds.
@@ -68,14 +73,17 @@ impl Queue {
 
     /// Waits for room, then appends. A batch that is larger than the whole queue waits until the queue is empty.
     pub(crate) async fn push(&self, item: Item) {
-        let (events, bytes) = (item.events.len(), item.bytes());
+        let (events, bytes) = (item.room(), item.bytes());
         let _turn = self.turn.lock().await;
         loop {
             let room = self.room.notified();
             {
                 let mut state = self.lock();
+                // One source has failed, and the consumer is to hear of it: it finds the error when the queue is
+                // empty, so nothing more comes in. What stays outside is not acknowledged, and read again.
+                let has_failed = matches!(state.end, Some(Err(_)));
                 let fits = state.events + events <= self.max_events && state.bytes + bytes <= self.max_bytes;
-                if fits || state.items.is_empty() {
+                if !has_failed && (fits || state.items.is_empty()) {
                     state.events += events;
                     state.bytes += bytes;
                     state.items.push_back(item);
@@ -117,7 +125,7 @@ impl Queue {
             }
             taken += bytes;
             content.bytes -= bytes;
-            content.events -= item.events.len();
+            content.events -= item.room();
             items.extend(content.items.pop_front());
         }
         if !items.is_empty() {
@@ -151,6 +159,7 @@ mod tests {
     use std::sync::Arc;
 
     use bytes::Bytes;
+    use futures::FutureExt;
 
     use super::*;
     use crate::ErrorKind;
@@ -170,7 +179,7 @@ mod tests {
         let queue = Queue::new(max_events, max_bytes);
         let mut pushed = 0;
         // A push that has room is done when it is polled for the first time.
-        while futures::FutureExt::now_or_never(queue.push(item(each.0, each.1))).is_some() {
+        while queue.push(item(each.0, each.1)).now_or_never().is_some() {
             pushed += 1;
         }
         pushed
@@ -224,6 +233,36 @@ mod tests {
                 matches!(queue.take(Duration::ZERO, 10), Taken::Failed(error) if error.to_string() == "no")
             );
         }
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_much_room_is_not_overtaken() {
+        let queue = Queue::new(4, 100);
+        queue.push(item(3, 1)).await;
+        let (mut large, mut small) = (Box::pin(queue.push(item(4, 1))), Box::pin(queue.push(item(1, 1))));
+        assert!((&mut large).now_or_never().is_none());
+        assert!((&mut small).now_or_never().is_none(), "it would fit");
+        assert!(matches!(queue.take(Duration::ZERO, 100), Taken::Items(_)));
+        assert!((&mut large).now_or_never().is_some());
+        assert!((&mut small).now_or_never().is_none());
+        assert_eq!(queue.size(), (4, 4));
+    }
+
+    #[tokio::test]
+    async fn a_busy_source_does_not_hide_a_failed_one() {
+        let queue = Queue::new(10, 100);
+        queue.push(item(1, 1)).await;
+        queue.end(Err(SourceError::new(ErrorKind::Denied, "no")));
+        let mut late = Box::pin(queue.push(item(1, 1)));
+        assert!((&mut late).now_or_never().is_none());
+        assert!(matches!(queue.take(Duration::ZERO, 10), Taken::Items(_)));
+        assert!((&mut late).now_or_never().is_none());
+        assert!(matches!(queue.take(Duration::ZERO, 10), Taken::Failed(_)));
+    }
+
+    #[tokio::test]
+    async fn batches_of_which_nothing_is_left_take_room_too() {
+        assert_eq!(room_for(4, 1000, (0, 0)).await, 4);
     }
 
     #[tokio::test]

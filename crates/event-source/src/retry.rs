@@ -51,7 +51,8 @@ pub struct Health {
     /// The first failure since the last success.
     failing_since: Option<Instant>,
     failures: u32,
-    told: Option<ErrorKind>,
+    /// The kinds that were told, a bit each: two that take turns are told once each.
+    told: u8,
 }
 
 /// What to tell the user now.
@@ -76,14 +77,14 @@ impl Health {
 
     /// Healthy.
     pub const fn new() -> Self {
-        Self { failing_since: None, failures: 0, told: None }
+        Self { failing_since: None, failures: 0, told: 0 }
     }
 
     /// A call worked.
     pub fn succeeded(&mut self, now: Instant) -> HealthChange {
-        let change = match self.told.take() {
-            Some(_) => HealthChange::Recovered { failures: self.failures, outage: self.outage(now) },
-            None => HealthChange::None,
+        let change = match std::mem::take(&mut self.told) {
+            0 => HealthChange::None,
+            _ => HealthChange::Recovered { failures: self.failures, outage: self.outage(now) },
         };
         self.failing_since = None;
         self.failures = 0;
@@ -95,8 +96,9 @@ impl Health {
         self.failing_since.get_or_insert(now);
         self.failures = self.failures.saturating_add(1);
         let worth_a_line = self.failures >= Self::PATIENCE || !kind.is_transient();
-        if worth_a_line && self.told != Some(kind) {
-            self.told = Some(kind);
+        let kind = 1 << kind as u8;
+        if worth_a_line && self.told & kind == 0 {
+            self.told |= kind;
             HealthChange::Failing
         } else {
             HealthChange::None
@@ -144,6 +146,26 @@ mod tests {
         let recovered = HealthChange::Recovered { failures: 50, outage: Duration::from_secs(9) };
         assert_eq!(health.succeeded(end), recovered);
         assert_eq!(health.succeeded(end), HealthChange::None);
+    }
+
+    #[test]
+    fn another_reason_is_told_and_a_success_ends_the_outage() {
+        let (mut health, start) = (Health::new(), Instant::now());
+        let later = start + Duration::from_secs(5);
+        assert_eq!(health.failed(start, ErrorKind::Denied), HealthChange::Failing);
+        assert_eq!(health.failed(later, ErrorKind::NotFound), HealthChange::Failing);
+        assert_eq!(health.outage(later), Duration::from_secs(5), "since the first failure");
+        health.succeeded(later);
+        assert_eq!(health.outage(later), Duration::ZERO);
+        assert_eq!(health.failed(later, ErrorKind::Throttled), HealthChange::None, "patience begins again");
+    }
+
+    #[test]
+    fn two_kinds_that_take_turns_are_told_once_each() {
+        let (mut health, now) = (Health::new(), Instant::now());
+        let kinds = [ErrorKind::Throttled, ErrorKind::Unavailable].into_iter().cycle();
+        let changes: Vec<_> = kinds.take(50).map(|kind| health.failed(now, kind)).collect();
+        assert_eq!(changes.iter().filter(|change| **change == HealthChange::Failing).count(), 2);
     }
 
     #[test]

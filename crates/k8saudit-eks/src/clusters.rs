@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 /// One cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Cluster {
     #[serde(rename = "cluster")]
     pub(crate) name: String,
@@ -20,10 +21,10 @@ pub(crate) struct Cluster {
 pub(crate) fn parse(parameters: &str) -> Result<Vec<Cluster>, SourceError> {
     let parameters = parameters.trim();
     let clusters = if parameters.starts_with('{') {
-        let cluster = serde_json::from_str(parameters).map_err(|error| {
+        let cluster: Cluster = serde_json::from_str(parameters).map_err(|error| {
             wrong("the open parameters start with `{`, but are no such object").because(error)
         })?;
-        vec![cluster]
+        vec![Cluster { region: cluster.region.filter(|region| !region.is_empty()), ..cluster }]
     } else {
         let name = |name: &str| Cluster { name: name.trim().to_owned(), region: None };
         parameters.split(',').map(name).collect()
@@ -72,13 +73,24 @@ mod tests {
         check(" prod , staging_2 ", &[("prod", None), ("staging_2", None)]);
         check(r#"{"cluster": "prod"}"#, &[("prod", None)]);
         check(r#"{"cluster": "prod", "region": "eu-west-1"}"#, &[("prod", Some("eu-west-1"))]);
+        check(r#"{"cluster": "prod", "region": ""}"#, &[("prod", None)]);
     }
 
     #[test]
     fn anything_else_shows_how() {
-        for parameters in
-            ["", "  ", ",", "prod,", "{}", "{", r#"{"cluster": 1}"#, "a b", "prod,prod", r#"{"cluster": ""}"#]
-        {
+        for parameters in [
+            "",
+            "  ",
+            ",",
+            "prod,",
+            "{}",
+            "{",
+            r#"{"cluster": 1}"#,
+            r#"{"cluster": "a", "regoin": "b"}"#,
+            "a b",
+            "prod,prod",
+            r#"{"cluster": ""}"#,
+        ] {
             check_error(parameters);
         }
     }

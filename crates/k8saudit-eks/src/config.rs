@@ -75,6 +75,43 @@ impl Default for Config {
     }
 }
 
+impl Config {
+    /// An empty text and a zero are no values: the Go plugin took its defaults for them, and configurations that
+    /// are rendered from templates are full of them.
+    fn take_defaults_for_empty(&mut self) {
+        let defaults = Self::default();
+        let texts = [
+            &mut self.profile,
+            &mut self.region,
+            &mut self.endpoint_url,
+            &mut self.role_arn,
+            &mut self.filter_pattern,
+            &mut self.checkpoint,
+        ];
+        for text in texts {
+            text.take_if(|text| text.trim().is_empty());
+        }
+        self.external_id.take_if(|id| id.expose().is_empty());
+        for (text, default) in
+            [(&mut self.log_group, defaults.log_group), (&mut self.start_position, defaults.start_position)]
+        {
+            if text.trim().is_empty() {
+                *text = default;
+            }
+        }
+        for (time, default) in
+            [(&mut self.polling_interval, defaults.polling_interval), (&mut self.shift, defaults.shift)]
+        {
+            if time.is_zero() {
+                *time = default;
+            }
+        }
+        if self.buffer_size == 0 {
+            self.buffer_size = defaults.buffer_size;
+        }
+    }
+}
+
 /// A configuration that can work.
 #[derive(Debug)]
 pub(crate) struct Settings {
@@ -86,16 +123,14 @@ pub(crate) struct Settings {
 
 impl Settings {
     /// Checks what the types do not say.
-    pub(crate) fn new(config: Config, common: CommonConfig) -> Result<Self, SourceError> {
+    pub(crate) fn new(mut config: Config, common: CommonConfig) -> Result<Self, SourceError> {
+        config.take_defaults_for_empty();
         let wrong = |message: String| Err(SourceError::new(ErrorKind::Config, message));
         if !(0.01..=1000.0).contains(&config.max_calls_per_second) {
             let found = config.max_calls_per_second;
             return wrong(format!(
                 "`max_calls_per_second`: expected a number from 0.01 to 1000, found `{found}`"
             ));
-        }
-        if config.buffer_size == 0 {
-            return wrong("`buffer_size`: expected 1 or more events, found `0`".to_owned());
         }
         let start = match config.start_position.as_str() {
             "latest" => StartPosition::Latest { before: config.shift.as_duration() },
@@ -150,6 +185,24 @@ mod tests {
         check_start("1970-01-01T02:00:00+02:00", StartPosition::At(0));
     }
 
+    #[test]
+    fn what_is_empty_is_the_default() {
+        let settings = settings(|config| {
+            config.region = Some(String::new());
+            config.profile = Some(" ".to_owned());
+            config.role_arn = Some(String::new());
+            config.external_id = Some(Secret::new(""));
+            config.checkpoint = Some(String::new());
+            config.log_group = String::new();
+            config.buffer_size = 0;
+            config.polling_interval = Seconds::new(0);
+            config.shift = Seconds::new(0);
+        });
+        let settings = settings.expect("settings");
+        assert_eq!(format!("{:?}", settings.config), format!("{:?}", Config::default()));
+        assert_eq!(settings.buffer_size, 200);
+    }
+
     #[track_caller]
     fn check_error(change: impl FnOnce(&mut Config), key: &str) {
         let error = settings(change).expect_err(key);
@@ -162,6 +215,5 @@ mod tests {
         check_error(|config| config.start_position = "yesterday".to_owned(), "start_position");
         check_error(|config| config.max_calls_per_second = 0.0, "max_calls_per_second");
         check_error(|config| config.max_calls_per_second = f64::NAN, "max_calls_per_second");
-        check_error(|config| config.buffer_size = 0, "buffer_size");
     }
 }

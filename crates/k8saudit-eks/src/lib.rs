@@ -13,7 +13,7 @@ use std::sync::Arc;
 use audit_core::Limits;
 use audit_core::envelope::cloudwatch::{Origin, split};
 use audit_plugin::{AuditFields, CommonConfig, Intake, IntakeMetrics, Plugin, Provider};
-use cloudwatch_tail::{LogMessage, Session, Tail, TailBoard, TailMetrics, TailOptions};
+use cloudwatch_tail::{LogMessage, Session, SessionOptions, Tail, TailBoard, TailMetrics, TailOptions};
 use event_source::checkpoint::CheckpointStore;
 use event_source::metrics::MetricGroup;
 use event_source::{Decode, Decoded, ErrorKind, Event, PumpOptions, SourceError, SourceMetrics};
@@ -80,7 +80,12 @@ impl Provider for K8sAuditEks {
         let board = Arc::new(TailBoard::new(Arc::clone(&self.tail_metrics)));
         let intake = Arc::clone(&self.intake_metrics);
         Ok(async move {
-            let session = Session::load(settings.session()).await?;
+            let mut session = Session::load(settings.session()).await?;
+            if session.region().is_none() {
+                // The open parameters may name the only region that there is; roles and checkpoints need one too.
+                let region = clusters.iter().find_map(|cluster| cluster.region.clone());
+                session = Session::load(SessionOptions { region, ..settings.session() }).await?;
+            }
             let checkpoints = settings.config.checkpoint.as_deref().map(|url| session.checkpoint_store(url));
             let checkpoints = checkpoints.transpose()?.map(Arc::new);
             let mut sources = Vec::new();

@@ -77,11 +77,16 @@ impl HostOptions {
     }
 }
 
+/// What stands for the secret: nothing that is told may have it in it.
+pub const SECRET: &str = "qL7rN0zVbXw2-secret-access-key";
+/// More than ending takes on the busiest machine; closing has 5 s.
+const END: Duration = Duration::from_secs(30);
+
 /// Dummy credentials, and no way to any other.
 const ENVIRONMENT: [(&str, &str); 5] = [
     ("AWS_EC2_METADATA_DISABLED", "true"),
     ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
-    ("AWS_SECRET_ACCESS_KEY", "example"),
+    ("AWS_SECRET_ACCESS_KEY", SECRET),
     ("AWS_REGION", "us-east-1"),
     ("AWS_CONFIG_FILE", "/nonexistent"),
 ];
@@ -134,7 +139,7 @@ impl Host {
 
     /// Waits until `is_so`; fails after `patience`, or when the host is over before.
     #[track_caller]
-    pub fn wait(&self, patience: Duration, what: &str, is_so: impl Fn(&State) -> bool) {
+    pub fn wait(&self, patience: Duration, what: &str, mut is_so: impl FnMut(&State) -> bool) {
         let deadline = Instant::now() + patience;
         let mut state = self.state();
         while !is_so(&state) {
@@ -176,16 +181,14 @@ impl Host {
     /// Lets it close, and waits for its end.
     pub fn quit(&mut self) {
         self.orders = None;
-        let status = self.child.wait().expect("wait");
         self.wait_until_over();
+        let status = self.child.wait().expect("wait");
         assert!(status.success(), "{status}: {:?}", self.state().failure);
     }
 
+    /// Its outputs end with the process.
     fn wait_until_over(&self) {
-        let mut state = self.state();
-        while !state.is_over {
-            state = self.shared.1.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
+        self.wait(END, "its end", |state| state.is_over);
     }
 
     /// The most memory that it has held resident, in KiB.

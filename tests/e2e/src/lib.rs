@@ -11,7 +11,7 @@
 
 mod host;
 
-pub use host::{Evaluated, Host, HostOptions, Log, State};
+pub use host::{Evaluated, Host, HostOptions, Log, SECRET, State};
 
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};

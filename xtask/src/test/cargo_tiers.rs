@@ -4,7 +4,6 @@ use anyhow::Result;
 
 use super::environment::{Environment, check, count};
 use super::tally::Tally;
-use crate::process;
 use crate::sysdig::{self, Sysdig};
 use crate::workspace::Profile;
 use crate::{build_plugins, codegen};
@@ -63,7 +62,7 @@ pub(super) fn end_to_end(environment: &Environment) -> Result<Tally> {
     cargo.env("PLUGIN_DIR", build_plugins::folder(workspace));
     cargo.env("EMULATOR", environment.emulator("release"));
     cargo.env("K8SAUDIT", workspace.target("release/k8saudit"));
-    if process::is_program(&environment.python()) {
+    if environment.has_python() {
         cargo.env("MOTO_PYTHON", environment.python());
     }
     let root = sysdig::folder(workspace);

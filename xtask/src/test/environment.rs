@@ -24,6 +24,16 @@ impl Environment {
         self.workspace.target("python/bin/python")
     }
 
+    /// Whether everything that Python needs is installed there; the file is written last.
+    pub(super) fn has_python(&self) -> bool {
+        self.installed().is_file()
+    }
+
+    /// Holds the requirements that were installed.
+    pub(super) fn installed(&self) -> PathBuf {
+        self.workspace.target("python/installed.txt")
+    }
+
     /// The emulator's program.
     pub(super) fn emulator(&self, profile: &str) -> PathBuf {
         self.workspace.target(profile).join("cloudwatch-emulator")

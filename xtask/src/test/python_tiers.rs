@@ -8,7 +8,8 @@ use anyhow::{Context, Result};
 
 use super::environment::{Environment, check, count};
 use super::tally::Tally;
-use crate::process;
+use crate::apt;
+use crate::process::{self, checked};
 
 /// Below the checkout: what to install, and the tests that need it.
 const FIDELITY: &str = "tests/emulators/fidelity";
@@ -19,7 +20,7 @@ pub(super) fn prepare(environment: &Environment) -> Result<Tally> {
     let wanted = fs::read_to_string(&requirements)
         .with_context(|| format!("cannot read `{}`", requirements.display()))?;
     let folder = environment.workspace.target("python");
-    let installed = folder.join("installed.txt");
+    let installed = environment.installed();
     if fs::read_to_string(&installed).is_ok_and(|it| it == wanted) {
         println!("{} is up to date", folder.display());
         return Ok(Tally::default());
@@ -30,19 +31,18 @@ pub(super) fn prepare(environment: &Environment) -> Result<Tally> {
     if folder.exists() {
         fs::remove_dir_all(&folder)?;
     }
-    let mut steps = [Command::new(python), Command::new(environment.python())];
-    let [venv, pip] = &mut steps;
+    let line = |line: &str| println!("{line}");
+    let mut venv = Command::new(python);
     venv.args(["-m", "venv"]).arg(&folder);
+    let mut pip = Command::new(environment.python());
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]).arg(&requirements);
-    for step in &mut steps {
-        let mut last = String::new();
-        let status = process::lines(step, |line| {
-            println!("{line}");
-            line.clone_into(&mut last);
-        })?;
-        if !status.success() {
-            return Ok(Tally::skip(format!("cannot install {FIDELITY}/requirements.txt: {last}")));
-        }
+    let made = checked(&mut venv, line).or_else(|why| {
+        // Debian's Python comes without it.
+        apt::install("python3-venv", line).context(why)?;
+        checked(&mut venv, line)
+    });
+    if let Err(why) = made.and_then(|()| checked(&mut pip, line)) {
+        return Ok(Tally::skip(format!("cannot install {FIDELITY}/requirements.txt: {why:#}")));
     }
     fs::write(installed, wanted)?;
     Ok(Tally::default())
@@ -51,7 +51,7 @@ pub(super) fn prepare(environment: &Environment) -> Result<Tally> {
 /// The emulator and moto asked the same by the official client.
 pub(super) fn fidelity(environment: &Environment) -> Result<Tally> {
     let workspace = &environment.workspace;
-    if !workspace.target("python/installed.txt").is_file() {
+    if !environment.has_python() {
         return Ok(Tally::skip("no Python packages, see the tier python".to_owned()));
     }
     let built = check("emulators", workspace.cargo().args(["build", "--package", "emulators"]))?;

@@ -25,6 +25,7 @@ pub struct Loaded<C> {
 /// Reads `init_config`, a JSON object; empty text is an empty one.
 ///
 /// - Another spelling of a key counts as the key; where both are given, the key wins and a warning says so.
+/// - The case of a key does not matter, as it does not to the Go plugins.
 /// - A key that nobody knows is accepted, and a warning names it and the nearest known one.
 /// - `${NAME}` in a string is the environment variable of that name; `$${` is `${` itself.
 /// - `null` is as good as no key.
@@ -57,6 +58,7 @@ pub(crate) fn load_with<P: Plugin>(
     let common_keys = schema::common_keys(&P::DEFAULTS);
     let (mut own, mut common) = (Map::new(), Map::new());
     for (key, mut value) in members {
+        let key = known_in_another_case(key, own_keys.keys().chain(common_keys.keys()));
         let section = match (own_keys.contains_key(&key), common_keys.contains_key(&key)) {
             (true, _) => &mut own,
             (false, true) => &mut common,
@@ -84,6 +86,10 @@ fn object(text: &str) -> Result<Map<String, Value>, SourceError> {
         ))),
         Err(cause) => Err(error("`init_config` is no valid JSON".to_owned()).because(cause)),
     }
+}
+
+fn known_in_another_case<'k>(key: String, mut known: impl Iterator<Item = &'k String>) -> String {
+    known.find(|known| known.eq_ignore_ascii_case(&key)).cloned().unwrap_or(key)
 }
 
 fn unknown<'k>(key: &str, known: impl Iterator<Item = &'k String>) -> String {
@@ -334,7 +340,8 @@ mod tests {
     #[test]
     fn an_unknown_key_is_told_once() {
         warns(r#"{"regoin":1}"#, &["unknown key `regoin` is ignored, did you mean `region`?"]);
-        warns(r#"{"Region":"x"}"#, &["unknown key `Region` is ignored, did you mean `region`?"]);
+        warns(r#"{"Region":"x"}"#, &[]);
+        assert_eq!(read(r#"{"Region":"x"}"#).unwrap().config.region, "x", "in whatever case");
         warns(r#"{"loglevel":"x"}"#, &["unknown key `loglevel` is ignored, did you mean `log_level`?"]);
         warns(
             r#"{"something_else_entirely":"${NOT_SET}"}"#,

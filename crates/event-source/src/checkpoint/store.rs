@@ -1,8 +1,9 @@
 //! [`CheckpointStore`]: checkpoints as objects, one per partition, in a folder or a bucket.
 
-use std::fmt;
+use std::error::Error;
 use std::path::Path as FilePath;
 use std::sync::Arc;
+use std::{fmt, io};
 
 use bytes::Bytes;
 use object_store::local::LocalFileSystem;
@@ -29,7 +30,7 @@ impl fmt::Debug for CheckpointStore {
 }
 
 impl CheckpointStore {
-    /// An object that is larger is none of ours; no source writes more than half of it.
+    /// An object that is larger is none of ours; no source writes more than 40 MB.
     pub const MAX_BYTES: u64 = 64 << 20;
 
     /// Checkpoints below `prefix` in `store`; `url` is what messages call the place, without secrets.
@@ -59,6 +60,7 @@ impl CheckpointStore {
 
     fn folder(folder: &FilePath) -> Result<LocalFileSystem, String> {
         std::fs::create_dir_all(folder).map_err(|error| error.to_string())?;
+        remove_leftovers(folder);
         let store = LocalFileSystem::new_with_prefix(folder).map_err(|error| error.to_string())?;
         Ok(store.with_fsync(true))
     }
@@ -119,6 +121,7 @@ impl CheckpointStore {
 
     fn failed(&self, verb: &str, partition: &PartitionId, error: object_store::Error) -> SourceError {
         let kind = match &error {
+            _ if is_refused(&error) => ErrorKind::Denied,
             object_store::Error::PermissionDenied { .. } | object_store::Error::Unauthenticated { .. } => {
                 ErrorKind::Denied
             }
@@ -130,6 +133,23 @@ impl CheckpointStore {
             if kind == ErrorKind::Denied { ": allow to read, write and list objects there" } else { "" };
         SourceError::new(kind, format!("cannot {verb} the checkpoint `{name}`{advice}")).because(error)
     }
+}
+
+/// What a process that was killed while it wrote has left behind: objects that never got their final name.
+fn remove_leftovers(folder: &FilePath) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().contains(".checkpoint#") {
+            // It is in nobody's way.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// A folder says so in an I/O error of its own.
+fn is_refused(error: &(dyn Error + 'static)) -> bool {
+    let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+    matches!(kind, Some(io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem))
+        || error.source().is_some_and(is_refused)
 }
 
 /// One path segment: what is neither letter, digit, `-` nor `.` is written as `_`, and a hash keeps names apart.
@@ -217,6 +237,35 @@ mod tests {
         check(&[&whole[..], b"!"].concat()).await;
         check(&[&whole[..whole.len() - 1], b"?"].concat()).await;
         check(b"something else\n").await;
+    }
+
+    #[tokio::test]
+    async fn what_is_foreign_or_too_large_is_named() {
+        let memory = Arc::new(InMemory::new());
+        let store = CheckpointStore::new(Arc::clone(&memory) as _, Path::default(), "memory://");
+        let (one, other) = (partition(), PartitionId::new("other"));
+        store.save(&one, FORMAT, &Bytes::from("body")).await.expect("save");
+        let whole = memory.get(&store.path(&one)).await.expect("get").bytes().await.expect("bytes");
+        let newer = String::from_utf8(whole.to_vec()).expect("text").replace("int\":1", "int\":2");
+        let large = Bytes::from(vec![b'\n'; CheckpointStore::MAX_BYTES as usize + 1]);
+        for (object, why) in [
+            (whole, "it belongs to `/aws/eks/prod/cluster`"),
+            (Bytes::from(newer), "its format is"),
+            (large, "it has 67108865 bytes"),
+        ] {
+            memory.put(&store.path(&other), object.into()).await.expect("put");
+            let error = store.load(&other, FORMAT).await.expect_err(why);
+            assert_eq!(error.kind(), ErrorKind::Corrupt);
+            let line = error.to_string();
+            assert!(line.contains(why) && line.contains(&store.name(&other)), "{line}");
+        }
+    }
+
+    #[test]
+    fn long_names_are_short_files_and_kept_apart() {
+        let name = |end: char| file_name(&PartitionId::new(format!("{}{end}", "ä/".repeat(300))));
+        assert!(name('a').len() <= 255);
+        assert_ne!(name('a'), name('b'));
     }
 
     #[test]

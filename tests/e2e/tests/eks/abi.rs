@@ -103,16 +103,18 @@ fn several_fields_per_call_give_the_same() {
 /// Falco reads metrics from its HTTP thread while events flow; and ends while they still do.
 #[test]
 fn metrics_from_four_threads_and_a_close_under_load() {
+    // More than any machine gets through before it hears that it is to end.
+    const COUNT: u64 = 3_000_000;
     let _alone = alone();
     let emulator = emulator(Config::default());
     let start = emulator.clock().now_ms() - 3_600_000;
-    emulator.generate(GROUP, Generated { message_bytes: 600, ..Generated::backlog(100_000, start) });
+    emulator.generate(GROUP, Generated { message_bytes: 600, ..Generated::backlog(COUNT, start) });
     let mut host = host(&emulator, json!({ "start_position": "beginning" }));
     host.order("watch");
-    host.wait(MINUTE, "half of the events", |state| state.events.len() >= 50_000);
+    host.wait(MINUTE, "some of the events", |state| state.events.len() >= 50_000);
     host.quit();
     let state = host.state();
-    assert!(state.events.len() < 100_000, "it was to be closed under load");
+    assert!((state.events.len() as u64) < COUNT, "it was to be closed under load");
     assert!(state.closed_ms.unwrap() < 5000);
     assert!(state.metrics["metrics_read_by_watchers"] > 1000.0);
     drop(state);

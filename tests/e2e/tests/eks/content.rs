@@ -1,8 +1,11 @@
 //! What reaches the host is the event, whatever became of it on the way.
 
-use e2e::{alone, plugin};
+use std::time::{Duration, Instant};
+
+use e2e::{SECRET, alone, plugin};
 use emulators::cloudwatch::{Config, Emulator, Event};
 use serde_json::{Value, json};
+use xtask::process::Running;
 
 use crate::setup::{GROUP, MINUTE, emulator, start};
 
@@ -39,18 +42,27 @@ fn printed(emulator: &Emulator, count: usize, fields: &str, config: Value) -> Ve
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.json");
     std::fs::write(&file, crate::setup::config(emulator, config).to_string()).unwrap();
-    let output = std::process::Command::new(program)
+    let mut command = std::process::Command::new(program);
+    command
         .args(["run", "--config", file.to_str().unwrap(), "--open", "prod", "--fields", fields, "--json"])
         .args(["--count", &count.to_string()])
         .arg(plugin("k8saudit-eks"))
         .env_clear()
         .envs([("AWS_EC2_METADATA_DISABLED", "true"), ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")])
-        .envs([("AWS_SECRET_ACCESS_KEY", "example"), ("AWS_CONFIG_FILE", "/nonexistent")])
-        .output()
-        .expect("k8saudit is built: `cargo build --release --package cli`");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let lines = String::from_utf8(output.stdout).unwrap();
-    lines.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
+        .envs([("AWS_SECRET_ACCESS_KEY", SECRET), ("AWS_CONFIG_FILE", "/nonexistent")]);
+    let mut running =
+        Running::start(&mut command).expect("k8saudit is built: `cargo build --release --package cli`");
+    let (mut events, mut rest) = (Vec::new(), Vec::new());
+    let deadline = Instant::now() + MINUTE;
+    while let Some(line) = running.next_line(deadline) {
+        match serde_json::from_str(&line) {
+            Ok(event) => events.push(event),
+            Err(_) => rest.push(line),
+        }
+    }
+    let status = running.wait(Duration::from_secs(10)).unwrap_or_else(|why| panic!("{why}: {rest:#?}"));
+    assert!(status.success(), "{rest:#?}");
+    events
 }
 
 /// The command that users run to see whether credentials, group and events are right.

@@ -6,16 +6,11 @@ use std::time::{Duration, Instant};
 use e2e::{alone, plugin, skip};
 use emulators::cloudwatch::{Config, Emulator, Generated};
 use serde_json::{Value, json};
+use xtask::demo::isolate;
 use xtask::process::Running;
 use xtask::sysdig::{Capture, Sysdig};
 
 use crate::setup::{CLUSTER, GROUP, emulator};
-
-const ENVIRONMENT: [(&str, &str); 3] = [
-    ("AWS_EC2_METADATA_DISABLED", "true"),
-    ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
-    ("AWS_SECRET_ACCESS_KEY", "example"),
-];
 
 /// Fills the group, and tells which events pass `ka.verb in (create, delete)`: who did what, by id.
 fn story(emulator: &Emulator) -> Vec<String> {
@@ -55,7 +50,8 @@ fn sysdig_filters_by_the_fields() {
             count: None,
         })
         .expect("a command");
-    let mut running = Running::start(command.envs(ENVIRONMENT)).expect("sysdig");
+    isolate(&mut command);
+    let mut running = Running::start(&mut command).expect("sysdig");
     let (mut seen, mut rest) = (Vec::new(), Vec::new());
     let deadline = Instant::now() + Duration::from_secs(60);
     while seen.len() < expected.len() {
@@ -96,7 +92,8 @@ fn falco_alerts_by_the_rule() {
     let config = folder.path().join("falco.yaml");
     std::fs::write(&config, falco_yaml.to_string()).unwrap();
     let mut command = std::process::Command::new(falco);
-    command.arg("-c").arg(config).envs(ENVIRONMENT);
+    command.arg("-c").arg(config);
+    isolate(&mut command);
     let mut running = Running::start(&mut command).expect("falco");
     let (mut seen, mut rest) = (Vec::new(), Vec::new());
     let deadline = Instant::now() + Duration::from_secs(60);

@@ -13,6 +13,7 @@ mod abi;
 mod content;
 mod faults;
 mod hosts;
+mod login;
 mod loss;
 mod memory;
 mod moto;

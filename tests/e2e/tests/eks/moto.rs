@@ -31,8 +31,12 @@ impl Moto {
             .stderr(Stdio::null())
             .spawn()
             .expect("moto");
-        let moto = Self { server, port };
-        until(MINUTE, "moto is up", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+        let mut moto = Self { server, port };
+        until(MINUTE, "moto is up", || {
+            let ended = moto.server.try_wait().expect("moto");
+            assert_eq!(ended, None, "moto ended");
+            TcpStream::connect(("127.0.0.1", port)).is_ok()
+        });
         Some(moto)
     }
 

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use e2e::{Evaluated, Host, alone};
+use e2e::{Evaluated, Host, State, alone};
 use emulators::cloudwatch::{Config, Emulator, Generated, Lateness};
 use serde_json::{Value, json};
 
@@ -41,13 +41,16 @@ struct Tally {
 impl Tally {
     /// Adds what one run evaluated. `checkpoint`: when the last checkpoint before it was written.
     fn add(&mut self, run: Vec<Evaluated>, checkpoint: Option<i64>) {
-        // A checkpoint knows what was evaluated when it was begun to be written: that was at most an interval
-        // after the one before.
-        let since = checkpoint.map_or(i64::MIN, |at| at - SLACK_MS);
+        let ids: HashSet<&str> = run.iter().map(|event| event.audit_id.as_str()).collect();
+        assert_eq!(ids.len(), run.len(), "repeated within one run");
+        // A checkpoint knows what was evaluated when it was begun to be written, and was written at most an
+        // interval before the kill.
+        let end = self.evaluated.iter().map(|event| event.at_ms).max().unwrap_or(i64::MIN);
+        let interval = (INTERVAL * 1000.0) as i64;
+        let since = checkpoint.map_or(i64::MIN, |at| at.max(end.saturating_sub(interval)) - SLACK_MS);
         let known: HashSet<&str> = self.evaluated.iter().map(|event| event.audit_id.as_str()).collect();
         let repeated = run.iter().filter(|event| known.contains(event.audit_id.as_str())).count();
         let allowed = self.evaluated.iter().filter(|event| event.at_ms >= since).count();
-        assert!(repeated <= allowed, "{repeated} repeated, where {allowed} were not in the checkpoint");
         self.repeated += repeated;
         self.allowed += allowed;
         self.evaluated.extend(run);
@@ -101,16 +104,25 @@ fn killed(emulator: &Emulator, kills: u32, millis: std::ops::Range<u64>) -> Tall
     }
     assert!(checkpoint.is_some(), "no checkpoint was ever written");
     let host = start();
-    let known: HashSet<String> = tally.evaluated.iter().map(|event| event.audit_id.clone()).collect();
-    let all = emulator.ledger().known() as usize;
-    host.wait(MINUTE, "the rest", |state| {
-        let new = state.events.iter().filter(|event| !known.contains(&event.audit_id));
-        known.len() + new.map(|event| &event.audit_id).collect::<HashSet<_>>().len() >= all
-    });
+    wait_for_rest(&host, &tally.evaluated, emulator.ledger().known() as usize);
     tally.add(host.kill(), checkpoint);
     let Comparison { missing, unknown, .. } = compare(emulator, &count(&tally.evaluated));
     assert_eq!((missing, unknown), (0, 0));
+    let Tally { repeated, allowed, .. } = tally;
+    assert!(repeated <= allowed, "{repeated} repeated, where {allowed} were not in the checkpoint");
     tally
+}
+
+/// Waits until every event was evaluated, by this host or `before`; some may come again.
+#[track_caller]
+fn wait_for_rest(host: &Host, before: &[Evaluated], all: usize) {
+    let mut known: HashSet<String> = before.iter().map(|event| event.audit_id.clone()).collect();
+    let mut counted = 0;
+    host.wait(MINUTE, "the rest", |state| {
+        known.extend(state.events[counted..].iter().map(|event| event.audit_id.clone()));
+        counted = state.events.len();
+        known.len() >= all
+    });
 }
 
 /// A batch that the host holds when it closes was not evaluated: it comes again.
@@ -121,7 +133,7 @@ fn a_clean_end_repeats_only_what_the_host_held() {
     let start = emulator.clock().now_ms() - 60_000;
     emulator.generate(GROUP, Generated { message_bytes: 500, ..Generated::backlog(20_000, start) });
     let folder = tempfile::tempdir().unwrap();
-    // Only the one at the end is ever written.
+    // Only those at open and at the end are ever written.
     let config = checkpointed(&folder, json!({ "checkpoint_interval": 3600 }));
     let mut first: Host = host(&emulator, config.clone());
     first.wait(MINUTE, "some events", |state| state.events.len() > 5000);
@@ -129,7 +141,7 @@ fn a_clean_end_repeats_only_what_the_host_held() {
     let before: Vec<_> = std::mem::take(&mut first.state().events);
     assert!(first.state().closed_ms.unwrap() < 5000);
     let mut second = host(&emulator, config);
-    second.wait(MINUTE, "the rest", |state| state.events.len() + before.len() >= 20_000);
+    wait_for_rest(&second, &before, 20_000);
     second.quit();
     let state = second.state();
     let counts = count(before.iter().chain(&state.events));
@@ -147,11 +159,41 @@ fn a_foreign_checkpoint_is_an_error() {
     let config = checkpointed(&folder, json!({}));
     let mut first = host(&emulator, config.clone());
     first.quit();
-    let file = std::fs::read_dir(folder.path()).unwrap().next().expect("written at the end").unwrap().path();
+    let file = std::fs::read_dir(folder.path()).unwrap().next().expect("written at open").unwrap().path();
     std::fs::write(&file, "something else").unwrap();
     let second = crate::setup::start(&crate::setup::options(&emulator, config));
     second.wait(MINUTE, "its end", |state| state.failure.is_some());
     let failure = second.state().failure.clone().unwrap();
     assert!(failure.contains(file.file_name().unwrap().to_str().unwrap()), "{failure}");
     assert_eq!(std::fs::read(&file).unwrap(), b"something else");
+}
+
+/// Whoever cannot be told later where to go on is told now, once; reading goes on.
+#[test]
+fn checkpoints_that_cannot_be_written_are_told_once() {
+    let _alone = alone();
+    let emulator = emulator(Config::default());
+    emulator.generate(
+        GROUP,
+        Generated { message_bytes: 500, ..Generated::live(20_000, emulator.clock().now_ms(), 1000.0) },
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoints = folder.path().join("checkpoints");
+    let place = format!("file://{}", checkpoints.display());
+    let mut host = host(&emulator, checkpointed(&folder, json!({ "checkpoint": place })));
+    std::fs::rename(&checkpoints, folder.path().join("aside")).unwrap();
+    std::fs::write(&checkpoints, "in the way").unwrap();
+    let errors = |state: &State| {
+        let lines = state.logged("error");
+        lines.iter().filter(|line| line.contains("a restart would repeat")).count()
+    };
+    host.wait(MINUTE, "the error", |state| errors(state) > 0);
+    let so_far = host.state().events.len();
+    host.wait(MINUTE, "reading goes on", |state| state.events.len() > so_far + 2000);
+    std::fs::remove_file(&checkpoints).unwrap();
+    host.wait(MINUTE, "the end of it", |state| {
+        state.logged("info").iter().any(|line| line.contains("checkpoints are written again"))
+    });
+    assert_eq!(errors(&host.state()), 1, "{:#?}", host.state().log);
+    host.quit();
 }

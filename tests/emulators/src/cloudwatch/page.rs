@@ -80,7 +80,7 @@ pub(crate) fn filter_log_events(state: &State, body: &[u8]) -> Result<Answered, 
     let next_token = page.more.then(|| {
         let after = page.events.last().map(|item| item.position).or(after);
         let issued_ms = state.started.elapsed().as_millis() as u64;
-        Token { request: request.fingerprint(group_name), issued_ms, after }.encode(state.config.seed)
+        Token::new(request.fingerprint(group_name), issued_ms, after).encode(state.config.seed)
     });
     Ok(answer(&page, next_token.as_deref()))
 }

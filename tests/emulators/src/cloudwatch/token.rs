@@ -1,12 +1,14 @@
 //! `nextToken`: where a scan goes on.
 //!
 //! Owns: a token that carries its position, the parameters that it belongs to and
-//! its age, so that the server keeps nothing. Does not own: secrecy; the checksum
+//! its age, so that the server keeps nothing, and that no other token is like: a client
+//! takes a token that it has seen before for a loop. Does not own: secrecy; the checksum
 //! tells a mistyped token, not a forged one.
 
 use super::random::mix;
 use super::store::{EventRef, Position};
 use std::fmt::Write;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// What a token says; as text, 112 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,9 +19,16 @@ pub(crate) struct Token {
     pub(crate) issued_ms: u64,
     /// The last event that the scan has passed; `None` before the first.
     pub(crate) after: Option<Position>,
+    /// Tells tokens apart that say the same.
+    serial: u32,
 }
 
 impl Token {
+    pub(crate) fn new(request: u64, issued_ms: u64, after: Option<Position>) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        Self { request, issued_ms, after, serial: NEXT.fetch_add(1, Ordering::Relaxed) }
+    }
+
     pub(crate) fn encode(&self, key: u64) -> String {
         let after = self.after.unwrap_or(START);
         let words = [
@@ -27,7 +36,7 @@ impl Token {
             self.issued_ms,
             after.timestamp_ms as u64,
             after.ingestion_ms as u64,
-            u64::from(after.event.source),
+            u64::from(self.serial) << 32 | u64::from(after.event.source),
             after.event.number,
         ];
         let mut text = String::with_capacity(112);
@@ -51,10 +60,11 @@ impl Token {
         let after = Position {
             timestamp_ms: timestamp as i64,
             ingestion_ms: ingestion as i64,
-            event: EventRef { source: u32::try_from(source).ok()?, number },
+            event: EventRef { source: source as u32, number },
         };
         let fits = sum == checksum(key, &words[..6]);
-        fits.then_some(Self { request, issued_ms, after: (after != START).then_some(after) })
+        let after = (after != START).then_some(after);
+        fits.then_some(Self { request, issued_ms, after, serial: (source >> 32) as u32 })
     }
 }
 
@@ -69,13 +79,14 @@ fn checksum(key: u64, words: &[u64]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashSet;
 
     #[test]
     fn there_and_back() {
         let position =
             Position { timestamp_ms: 1, ingestion_ms: -2, event: EventRef { source: 3, number: 4 } };
         for after in [None, Some(position)] {
-            let token = Token { request: 9, issued_ms: 8, after };
+            let token = Token::new(9, 8, after);
             let text = token.encode(5);
             assert_eq!(Token::decode(5, &text), Some(token));
             assert_eq!(Token::decode(6, &text), None);
@@ -84,5 +95,11 @@ mod tests {
             changed[40] ^= 1;
             assert_eq!(Token::decode(5, &String::from_utf8(changed).unwrap()), None);
         }
+    }
+
+    #[test]
+    fn no_token_comes_twice() {
+        let texts: HashSet<String> = (0..100).map(|_| Token::new(9, 8, None).encode(5)).collect();
+        assert_eq!(texts.len(), 100);
     }
 }
