@@ -375,6 +375,10 @@ fn nothing_new_is_read_while_too_much_is_remembered() {
         let scan = scan_of(planner.plan(START, at, false));
         planner.page(scan.clone(), Some("next".into()), Some(START), 20.0);
         assert_eq!(scan_of(planner.plan(START, at, true)).window, scan.window);
+        // A poll that is due meanwhile is not waited for in a busy loop either.
+        planner.page(scan, None, None, 20.0);
+        let (now, at) = (START + 6000, at + Duration::from_secs(6));
+        assert_eq!(planner.plan(now, at, true), Plan::Wait(Duration::from_secs(5)));
     }
 }
 
@@ -440,6 +444,14 @@ fn a_poll_that_was_given_up_is_followed_by_slices_up_to_its_beginning() {
 }
 
 #[test]
+fn a_window_that_cannot_be_cut_goes_on() {
+    let (mut planner, at) = at_seconds(-100, -100);
+    planner.slice = 1;
+    let scan = after_pages(&mut planner, at, 64, Some(START - 100_000));
+    assert_eq!((seconds(&scan), scan.token.as_deref()), ((Kind::First, -100.0, -99.999), Some("63")));
+}
+
+#[test]
 fn the_first_slice_after_a_poll_that_was_given_up_is_short() {
     let (mut planner, at) = at_seconds(-400, -200);
     (planner.rhythm.overlap, planner.slice) = (300_000, 3_600_000);
@@ -472,6 +484,12 @@ fn slices_follow_the_pages_that_they_had() {
         let (_, start, end) = seconds(&scan_of(planner.plan(START, at, false)));
         assert_eq!((end - start) as i64, next, "{pages} pages");
     }
+    // From the epoch to today in one, and no longer.
+    let (mut planner, at) = at_seconds(-START / 1000, -START / 1000);
+    planner.slice = LONGEST_SLICE / 2;
+    let scan = scan_of(planner.plan(START, at, false));
+    planner.page(scan, None, None, 20.0);
+    assert_eq!(planner.slice, LONGEST_SLICE);
     // One that was cut off at now says nothing of longer ones.
     let (mut planner, at) = at_seconds(-40, -40);
     planner.slice = 3_600_000;

@@ -210,7 +210,10 @@ fn a_batch_of_nothing_is_no_batch_but_is_acknowledged() {
     let mut events = 0;
     while events == 0 {
         match stage.pump.next_batch(LONG) {
-            Next::Batch(batch) => events = batch.len(),
+            Next::Batch(batch) => {
+                assert!(!batch.is_empty());
+                events = batch.len();
+            }
             Next::Timeout => {}
             other => panic!("{other:?}"),
         }
@@ -497,6 +500,20 @@ async fn a_source_is_asked_again_after_the_pause_it_named() {
     assert_eq!(bench.given(), 0);
     bench.run(SECOND).await;
     assert_eq!(bench.given(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_close_that_hangs_is_given_up_in_time_and_told() {
+    logged();
+    let mut bench = bench(None, [Act::Have(Fault::CloseHangs), Act::Pend]);
+    bench.run(SECOND).await;
+    bench.stop.send(true).expect("a reader");
+    bench.run(3 * SECOND).await;
+    let told = logged();
+    assert!(
+        matches!(&told[..], [line] if line.starts_with("ERROR") && line.contains("took over")),
+        "{told:?}"
+    );
 }
 
 /// Until the reader has given that many.
