@@ -595,6 +595,15 @@ async fn patience_counts_from_the_first_failure_since_a_success() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_quiet_source_that_works_again_no_longer_counts_as_failing() {
+    let mut bench = bench(None, [Act::Fail(ErrorKind::Throttled), Act::Rest]);
+    bench.run(Duration::from_millis(1)).await;
+    assert!(bench.vital.failing.load(Relaxed));
+    bench.run(SECOND).await;
+    assert!(!bench.vital.failing.load(Relaxed));
+}
+
+#[tokio::test(start_paused = true)]
 async fn gauges_show_what_waits_and_who_fails() {
     let mut busy = bench(None, [Act::Give(10), Act::Give(10)]);
     let mut failing = bench(None, (0..100).map(|_| Act::Fail(ErrorKind::Throttled)));
