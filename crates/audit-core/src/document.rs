@@ -21,7 +21,7 @@ use crate::fields::path::{NODES, Node};
 use crate::limits::MAX_PAYLOAD;
 use scan::{ScanError, ScanErrorKind};
 
-pub(crate) use value::{Key, Value};
+pub(crate) use value::{Key, Value, unescape, unescape_bytes};
 
 /// Why a payload is not a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -198,7 +198,11 @@ impl Index {
 
     /// Remembers where a named child is; of members of one name, the first counts.
     pub(crate) fn fill(&self, parent: Node, key: Key<'_>, start: usize, end: usize) {
-        let named = parent.children().iter().find(|child| key.is(child.key()));
+        let mut children = parent.children().iter();
+        let named = match scan::is_escaped(key.raw()) {
+            true => children.find(|child| key.is(child.key())),
+            false => children.find(|child| key.raw() == child.key().as_bytes()),
+        };
         if let Some(slot) = named.and_then(|child| self.slots.get(child.index()))
             && slot.get().is_empty()
         {

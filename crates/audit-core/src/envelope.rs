@@ -14,9 +14,11 @@
 //! Bytes that are not UTF-8 become U+FFFD, and the event counts as salvaged.
 //! An event that needs nothing is a slice of the payload, byte for byte.
 //!
-//! It owns no transport: what a CloudWatch message adds is in [`cloudwatch`].
+//! It owns no transport: what a CloudWatch message adds is in [`cloudwatch`], and what a message of an Event Hub
+//! wraps around events in [`azure`].
 
 mod annotations;
+pub mod azure;
 mod candidate;
 pub mod cloudwatch;
 mod event_list;

@@ -41,7 +41,7 @@ mod splice;
 pub mod time;
 
 pub use document::{Document, Index, ParseError};
-pub use event::{AuditEvent, Rejected, RejectedKind, SplitOutcome};
+pub use event::{AuditEvent, EventIdentity, Rejected, RejectedKind, SplitOutcome};
 pub use extract::{Argument, ValueSink, extract};
 pub use fields::FieldId;
 pub use limits::Limits;

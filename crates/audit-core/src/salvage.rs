@@ -9,15 +9,20 @@
 //!   become `{}`, until the event fits. If the rest alone is still too large (a user agent of a megabyte), the
 //!   members are kept in the order of what they tell, each with at most half of the room that is left: a long
 //!   string keeps its beginning, a list its first elements, an object those members that fit.
-//! - Each such event carries the annotation [`TRUNCATED`], and where its `stageTimestamp` is lost, that of its
+//! - **Misspelt** (`salvage/mend.rs`): single quotes for double ones, raw control characters and stray backslashes
+//!   in strings. Where an envelope is known to arrive like that, they are written as JSON has them, and nothing
+//!   is missing.
+//! - Each event that lost parts carries the annotation [`TRUNCATED`], and where its `stageTimestamp` is lost, that of its
 //!   envelope.
 //!
 //! Memory is bounded by a multiple of the event's size: two or three copies as a rule, and ten for one that was
 //! made of nothing but parts that are nested too deep.
 
+mod mend;
 mod repair;
 mod shrink;
 
+pub(crate) use mend::mend;
 pub(crate) use repair::repair;
 pub(crate) use shrink::shrink;
 

@@ -29,6 +29,11 @@ fn split() {
 }
 
 #[test]
+fn azure() {
+    replay("azure", properties::check_azure);
+}
+
+#[test]
 fn salvage() {
     replay("salvage", properties::check_salvage);
 }
@@ -41,12 +46,13 @@ fn extract() {
 /// Every seed in every target, cut and doubled: cheap neighbours of what the fuzzer found worth keeping.
 #[test]
 fn neighbours_of_seeds() {
-    for target in ["split", "salvage", "extract"] {
+    for target in ["split", "azure", "salvage", "extract"] {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target);
         for entry in std::fs::read_dir(&folder).expect("the folder of seeds") {
             let seed = std::fs::read(entry.unwrap().path()).unwrap();
             for data in [seed.as_slice(), &seed[..seed.len() / 2], &seed[seed.len() / 3..], &seed.repeat(2)] {
                 properties::check_split(data);
+                properties::check_azure(data);
                 properties::check_salvage(data);
                 properties::check_extract(data);
             }

@@ -24,7 +24,6 @@
 
 mod answer;
 mod books;
-mod clock;
 mod config;
 mod control;
 mod emulator;
@@ -35,7 +34,6 @@ mod limiter;
 mod operations;
 mod page;
 mod pattern;
-mod random;
 mod server;
 mod state;
 mod stats;
@@ -44,7 +42,7 @@ mod story;
 mod token;
 mod wire;
 
-pub use clock::Clock;
+pub use crate::clock::Clock;
 pub use config::Config;
 pub use emulator::Emulator;
 pub use faults::{ActiveFault, Fault, FaultKind, Faults, When};

@@ -14,4 +14,10 @@
     reason = "a test double: a broken emulator must stop the test at once, with a backtrace"
 )]
 
+pub mod blob;
+mod clock;
 pub mod cloudwatch;
+pub mod event_hubs;
+mod http;
+mod random;
+mod wire;

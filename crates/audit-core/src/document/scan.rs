@@ -191,6 +191,36 @@ fn member(bytes: &[u8], at: usize, visit: &mut impl Visit) -> Scanned<usize> {
     colon(bytes, after)
 }
 
+/// Passes the object that begins at `at`, strictly, and leaves its values to the caller: `value` gets what
+/// stands between a key's quotes, and where its value begins, and returns where that ends. An error of its
+/// own stops the walk. Returns where the object ends.
+pub(crate) fn members<'b, E: From<ScanError>>(
+    bytes: &'b [u8],
+    at: usize,
+    mut value: impl FnMut(&'b [u8], usize) -> Result<usize, E>,
+) -> Result<usize, E> {
+    match bytes.get(at) {
+        Some(b'{') => {}
+        Some(_) => return Ok(unexpected(at)?),
+        None => return Ok(end(bytes)?),
+    }
+    let mut at = space(bytes, at + 1);
+    if bytes.get(at) == Some(&b'}') {
+        return Ok(at + 1);
+    }
+    loop {
+        let after = string(bytes, at)?;
+        let begins = colon(bytes, after)?;
+        at = space(bytes, value(bytes.get(at + 1..after - 1).unwrap_or_default(), begins)?);
+        at = match bytes.get(at) {
+            Some(b',') => space(bytes, at + 1),
+            Some(b'}') => return Ok(at + 1),
+            Some(_) => return Ok(unexpected(at)?),
+            None => return Ok(end(bytes)?),
+        };
+    }
+}
+
 /// Behind the colon that follows a key, and behind the space around it.
 pub(crate) fn colon(bytes: &[u8], after_key: usize) -> Scanned<usize> {
     let at = space(bytes, after_key);
@@ -271,21 +301,72 @@ pub(crate) fn string(bytes: &[u8], start: usize) -> Scanned<usize> {
     }
     let mut at = start + 1;
     loop {
-        let rest = bytes.get(at..).unwrap_or_default();
-        let stop = memchr2(b'"', b'\\', rest);
-        let plain = rest.get(..stop.unwrap_or(rest.len())).unwrap_or_default();
-        // Comparing all of them, without a stop at the first, is what the compiler can do 32 at a time.
-        if plain.iter().fold(u8::MAX, |least, &byte| least.min(byte)) < b' ' {
-            let control = plain.iter().position(|&byte| byte < b' ').unwrap_or_default();
-            return unexpected(at + control);
-        }
-        at += plain.len();
+        at = plain_end(bytes, at);
         match bytes.get(at) {
             Some(b'"') => return Ok(at + 1),
-            Some(_) => at = escape(bytes, at)?,
+            // In an event within a string that is nearly every escape.
+            Some(b'\\') if bytes.get(at + 1) == Some(&b'"') => at += 2,
+            Some(b'\\') => at = escape(bytes, at)?,
+            Some(_) => return unexpected(at),
             None => return end(bytes),
         }
     }
+}
+
+/// How much of a string is looked at eight bytes at a time, before it counts as a long one.
+const SHORT: usize = 64;
+
+/// Where the first byte at or behind `at` is that does not simply stand in a string: a quote, a backslash, a
+/// control character, or the end.
+fn plain_end(bytes: &[u8], mut at: usize) -> usize {
+    // Most strings of an event are short, and an event within a string has an escape every few bytes.
+    let long = at + SHORT;
+    while at < long {
+        let rest = bytes.get(at..).unwrap_or_default();
+        let Some(eight) = rest.first_chunk() else {
+            let stop = rest.iter().position(|&byte| byte == b'"' || byte == b'\\' || byte < b' ');
+            return at + stop.unwrap_or(rest.len());
+        };
+        match first_stop(u64::from_le_bytes(*eight)) {
+            Some(stop) => return at + stop,
+            None => at += 8,
+        }
+    }
+    let rest = bytes.get(at..).unwrap_or_default();
+    let plain = rest.get(..memchr2(b'"', b'\\', rest).unwrap_or(rest.len())).unwrap_or_default();
+    // Comparing all of them, without a stop at the first, is what the compiler can do 32 at a time.
+    if plain.iter().fold(u8::MAX, |least, &byte| least.min(byte)) < b' ' {
+        return at + plain.iter().position(|&byte| byte < b' ').unwrap_or_default();
+    }
+    at + plain.len()
+}
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+
+/// The high bit of each of eight bytes that is below `limit`, which is at most 0x80. Another byte may get it
+/// too, by what was borrowed, but only above one that has it rightly.
+fn below(word: u64, limit: u64) -> u64 {
+    word.wrapping_sub(ONES * limit) & !word & (ONES << 7)
+}
+
+/// The same of each byte that is `byte`.
+fn equal(word: u64, byte: u8) -> u64 {
+    below(word ^ (ONES * u64::from(byte)), 1)
+}
+
+/// The place of the lowest byte that has its high bit.
+fn lowest(highs: u64) -> Option<usize> {
+    (highs != 0).then_some(highs.trailing_zeros() as usize / 8)
+}
+
+/// The first of eight bytes, the lowest of `word`, that is a quote, a backslash or a control character.
+fn first_stop(word: u64) -> Option<usize> {
+    lowest(equal(word, b'"') | equal(word, b'\\') | below(word, 0x20))
+}
+
+/// The first of eight bytes, the lowest of `word`, that is a backslash.
+pub(crate) fn first_backslash(word: u64) -> Option<usize> {
+    lowest(equal(word, b'\\'))
 }
 
 fn escape(bytes: &[u8], backslash: usize) -> Scanned<usize> {
@@ -465,6 +546,29 @@ mod tests {
             r#""a"b"#,
         ] {
             check(string, false);
+        }
+    }
+
+    #[test]
+    fn a_string_stops_at_every_byte_that_must() {
+        for len in [0, 1, 7, 8, 9, 63, 64, 65, 100, 200] {
+            for at in 0..len {
+                for byte in 0..=u8::MAX {
+                    // What stands before a stop must not hide it, nor make one.
+                    for around in [b'a', b'!', b'#', b'[', b']', b' ', 0x7f, 0x80, 0xff] {
+                        let mut text = vec![around; len];
+                        if let Some(place) = text.get_mut(at) {
+                            *place = byte;
+                        }
+                        let stops = matches!(byte, b'"' | b'\\' | 0..0x20);
+                        assert_eq!(
+                            plain_end(&text, 0),
+                            if stops { at } else { len },
+                            "{byte} at {at} of {len}"
+                        );
+                    }
+                }
+            }
         }
     }
 

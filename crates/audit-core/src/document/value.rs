@@ -98,7 +98,9 @@ impl<'d> Key<'d> {
     }
 
     pub(crate) fn is(self, name: &str) -> bool {
-        self.0 == name.as_bytes() || (scan::is_escaped(self.0) && unescape(self.0) == name)
+        // What is escaped is longer than its text.
+        self.0 == name.as_bytes()
+            || (self.0.len() > name.len() && scan::is_escaped(self.0) && unescape(self.0) == name)
     }
 
     pub(crate) fn text(self) -> Cow<'d, str> {
@@ -199,25 +201,65 @@ impl<'d> Iterator for Elements<'d> {
     }
 }
 
+/// What a string's bytes say, as text: [`unescape_bytes`], with U+FFFD for what is not UTF-8.
+pub(crate) fn unescape(inner: &[u8]) -> Cow<'_, str> {
+    match unescape_bytes(inner) {
+        Cow::Borrowed(plain) => String::from_utf8_lossy(plain),
+        Cow::Owned(bytes) => Cow::Owned(into_text(bytes)),
+    }
+}
+
 /// What a string's bytes say. An escape that there is not, or half of a surrogate pair, is kept as it is
 /// written: no byte gets lost, and no two texts become one.
-pub(crate) fn unescape(inner: &[u8]) -> Cow<'_, str> {
-    let Some(mut backslash) = memchr::memchr(b'\\', inner) else { return String::from_utf8_lossy(inner) };
-    let mut text = String::with_capacity(inner.len());
-    let mut rest = inner;
-    loop {
-        let (plain, escaped) = rest.split_at_checked(backslash).unwrap_or((rest, &[]));
-        text.push_str(&String::from_utf8_lossy(plain));
-        let (character, len) = decode(escaped).unwrap_or(('\\', 1));
-        text.push(character);
-        rest = escaped.get(len..).unwrap_or_default();
-        match memchr::memchr(b'\\', rest) {
-            Some(next) => backslash = next,
-            None => {
-                text.push_str(&String::from_utf8_lossy(rest));
-                return Cow::Owned(text);
+pub(crate) fn unescape_bytes(inner: &[u8]) -> Cow<'_, [u8]> {
+    let Some(first) = memchr::memchr(b'\\', inner) else { return Cow::Borrowed(inner) };
+    // No escape is shorter than what it stands for, so there is always room for what is left to read.
+    let mut text = inner.to_vec();
+    let (mut read, mut written) = (first, first);
+    while let Some(rest) = inner.get(read..).filter(|rest| !rest.is_empty()) {
+        // Eight bytes at once, of which those before the next backslash count.
+        if let (Some(eight), Some(room)) =
+            (rest.first_chunk::<8>(), text.get_mut(written..).and_then(|room| room.first_chunk_mut()))
+        {
+            *room = *eight;
+            let plain = scan::first_backslash(u64::from_le_bytes(*eight)).unwrap_or(8);
+            read += plain;
+            written += plain;
+            if plain == 8 {
+                continue;
             }
         }
+        let Some(escaped) = inner.get(read..) else { break };
+        let (character, len) = match escaped {
+            [b'\\', byte @ (b'"' | b'\\'), ..] => (char::from(*byte), 2),
+            [b'\\', ..] => decode(escaped).unwrap_or(('\\', 1)),
+            // One of the last bytes.
+            [byte, ..] => {
+                write(&mut text, &mut written, &[*byte]);
+                read += 1;
+                continue;
+            }
+            [] => break,
+        };
+        write(&mut text, &mut written, character.encode_utf8(&mut [0; 4]).as_bytes());
+        read += len;
+    }
+    text.truncate(written);
+    Cow::Owned(text)
+}
+
+fn write(text: &mut [u8], written: &mut usize, bytes: &[u8]) {
+    if let Some(room) = text.get_mut(*written..*written + bytes.len()) {
+        room.copy_from_slice(bytes);
+        *written += bytes.len();
+    }
+}
+
+/// With U+FFFD for what is not UTF-8.
+fn into_text(bytes: Vec<u8>) -> String {
+    match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
     }
 }
 
@@ -269,10 +311,7 @@ fn compact(raw: &[u8]) -> Cow<'_, str> {
         out.extend_from_slice(raw.get(at..behind).unwrap_or_default());
         at = behind;
     }
-    match String::from_utf8(out) {
-        Ok(text) => Cow::Owned(text),
-        Err(error) => Cow::Owned(String::from_utf8_lossy(error.as_bytes()).into_owned()),
-    }
+    Cow::Owned(into_text(out))
 }
 
 #[cfg(test)]
@@ -303,6 +342,16 @@ mod tests {
         check_text(r#""\"\\\/\b\f\n\r\t""#, "\"\\/\u{8}\u{c}\n\r\t");
         check_text(r#""\u00e9\u65e5\ud83d\ude80\u0000""#, "é日🚀\0");
         check_text(r#""a\u0026b""#, "a&b");
+    }
+
+    #[test]
+    fn what_stands_between_escapes_is_copied() {
+        for plain in [0, 1, 6, 7, 8, 9, 17] {
+            let (plain, around) = ("x".repeat(plain), "é日".repeat(plain / 2));
+            let json = format!(r#""{plain}\"{around}\u0041{plain}\\{plain}{around}""#);
+            check_text(&json, &serde_json::from_str::<String>(&json).unwrap());
+        }
+        assert_eq!(unescape_bytes(b"\\n\xff\xfe\\"), Cow::Borrowed(b"\n\xff\xfe\\"));
     }
 
     #[test]

@@ -12,6 +12,18 @@ pub(crate) struct Annotation<'a> {
     pub(crate) value: &'a str,
 }
 
+impl<'a> Annotation<'a> {
+    /// One whose value is a name that came from somewhere; `None` for what is no name: longer than `longest`
+    /// bytes, since what is added to an event must leave room for the event, or with control characters.
+    pub(crate) fn named(key: &'a str, value: Option<&'a str>, longest: usize) -> Option<Annotation<'a>> {
+        let is_name = |value: &&str| value.len() <= longest && !value.contains(char::is_control);
+        value.filter(is_name).map(|value| Annotation { key, value })
+    }
+}
+
+/// A longer name of a cluster, region or account is none: they have at most 100 characters.
+pub(crate) const LONGEST_NAME: usize = 256;
+
 /// Plans the insertion of those that are missing, behind those that are there. `annotations` is added to an
 /// event that has none, and replaced where it is not an object: `null`, as a rule.
 pub(crate) fn insert_missing(document: Document<'_>, wanted: &[Annotation<'_>], splices: &mut Splices) {
@@ -49,13 +61,19 @@ pub(crate) fn insert_member(document: Document<'_>, node: Node, value: &str, spl
 fn quoted(text: &str) -> String {
     let mut json = String::with_capacity(text.len() + 2);
     json.push('"');
-    for character in text.chars() {
-        match character {
-            '"' | '\\' => json.extend(['\\', character]),
-            control if control < ' ' => json.push_str(&format!("\\u{:04x}", u32::from(control))),
-            plain => json.push(plain),
+    let mut rest = text;
+    while let Some(stop) = rest.find(|character| matches!(character, '"' | '\\' | '\0'..' ')) {
+        let (plain, special) = rest.split_at(stop);
+        json.push_str(plain);
+        let mut characters = special.chars();
+        match characters.next() {
+            Some(character @ ('"' | '\\')) => json.extend(['\\', character]),
+            Some(control) => json.push_str(&format!("\\u{:04x}", u32::from(control))),
+            None => {}
         }
+        rest = characters.as_str();
     }
+    json.push_str(rest);
     json.push('"');
     json
 }

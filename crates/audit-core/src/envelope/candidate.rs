@@ -1,13 +1,11 @@
 //! From an object to an audit event: what it must be, what is added to it, what time it happened.
 
-use std::borrow::Cow;
-
 use bytes::Bytes;
 
 use super::Context;
 use super::annotations::{self, Annotation};
 use crate::document::{Document, Value};
-use crate::event::{AuditEvent, RejectedKind};
+use crate::event::{AuditEvent, EventIdentity, RejectedKind};
 use crate::fields::path::Node;
 use crate::salvage::{self, SalvageReason, TRUNCATED};
 use crate::splice::Splices;
@@ -31,23 +29,24 @@ pub(super) fn admit(
     let mut salvaged = salvaged;
     let timestamp = timestamp(document, salvaged.is_some()).unwrap_or(context.received);
 
-    let replaced = match String::from_utf8_lossy(&bytes) {
-        Cow::Borrowed(_) => None,
-        Cow::Owned(text) => {
-            salvaged = salvaged.max(Some(SalvageReason::InvalidUtf8));
-            let index = Index::parse(text.as_bytes()).map_err(|_| RejectedKind::NotJson)?;
-            Some((Bytes::from(text), index))
-        }
+    let replaced = if std::str::from_utf8(&bytes).is_ok() {
+        None
+    } else {
+        salvaged = salvaged.max(Some(SalvageReason::InvalidUtf8));
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let index = Index::parse(text.as_bytes()).map_err(|_| RejectedKind::NotJson)?;
+        Some((Bytes::from(text), index))
     };
     let (bytes, index) = match &replaced {
         Some((bytes, index)) => (bytes, index),
         None => (&bytes, index),
     };
+    let identity = EventIdentity::of(index.view(bytes));
     let max = context.limits.event_size();
     let added = additions(index.view(bytes), salvaged, timestamp, context);
     if added.len_after(bytes.len()) <= max {
         let payload = if added.is_empty() { bytes.clone() } else { Bytes::from(added.apply(bytes)) };
-        return Ok(AuditEvent { payload, timestamp, salvaged });
+        return Ok(AuditEvent { payload, timestamp, salvaged, identity });
     }
 
     salvaged = salvaged.max(Some(SalvageReason::TooLarge));
@@ -61,7 +60,7 @@ pub(super) fn admit(
     let index = Index::parse(&shrunk).map_err(|_| RejectedKind::TooLarge)?;
     let added = additions(index.view(&shrunk), salvaged, timestamp, context);
     shrunk = added.apply(&shrunk);
-    Ok(AuditEvent { payload: Bytes::from(shrunk), timestamp, salvaged })
+    Ok(AuditEvent { payload: Bytes::from(shrunk), timestamp, salvaged, identity })
 }
 
 /// When it happened, as far as the event knows. Of an event that lost parts only the stage's own time

@@ -5,13 +5,9 @@
 
 use bytes::Bytes;
 
-use super::annotations::Annotation;
+use super::annotations::{Annotation, LONGEST_NAME};
 use super::{Context, split_with};
 use crate::{Limits, SplitOutcome, UnixNanos};
-
-/// A longer name is none: the names of clusters, regions and accounts have at most 100 characters, and what
-/// is added to an event must leave room for the event.
-const LONGEST_NAME: usize = 256;
 
 /// Which cluster a message comes from, as far as it is known. Each part that is becomes an annotation of
 /// every event, unless the event has one of that name. A name of more than 256 bytes, or with control
@@ -34,8 +30,7 @@ impl Origin {
             ("cluster_account", &self.account),
         ]
         .into_iter()
-        .filter_map(|(key, value)| Some(Annotation { key, value: value.as_deref()? }))
-        .filter(|Annotation { value, .. }| value.len() <= LONGEST_NAME && !value.contains(char::is_control))
+        .filter_map(|(key, value)| Annotation::named(key, value.as_deref(), LONGEST_NAME))
         .collect()
     }
 }

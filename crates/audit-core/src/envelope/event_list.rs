@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{Context, candidate};
 use crate::document::Key;
-use crate::document::scan::{self, ScanError, ScanErrorKind};
+use crate::document::scan::{self, ScanError};
 use crate::event::{RejectedKind, SplitOutcome};
 use crate::fields::path::Node;
 use crate::{Index, SalvageReason, salvage};
@@ -160,33 +160,36 @@ impl<'a> Reader<'a> {
 
 /// Reads the top level of the object at the start of `bytes` into `index`, strictly, up to a list's elements.
 fn outline(bytes: &[u8], index: &mut Index) -> Result<Outline, ScanError> {
-    let unexpected = |at| ScanError { at, kind: ScanErrorKind::Unexpected };
     index.clear();
     let mut identified = false;
-    // Behind the brace, and later behind each member.
-    let mut at = scan::space(bytes, 1);
-    if bytes.get(at) == Some(&b'}') {
-        index.seal(at + 1);
-        return Ok(Outline::Object(at + 1));
-    }
-    loop {
-        let after = scan::string(bytes, at)?;
-        let key = Key::new(bytes.get(at + 1..after - 1).unwrap_or_default());
-        let value = scan::colon(bytes, after)?;
+    let len = scan::members(bytes, 0, |key, value| {
+        let key = Key::new(key);
         if !identified && bytes.get(value) == Some(&b'[') && key.is(ITEMS) {
-            return Ok(Outline::List(value));
+            return Err(Halt::List(value));
         }
         let end = scan::walk(bytes, value, 1, &mut ())?;
         index.fill(Node::Root, key, value, end);
         identified |= key.is(Node::AuditId.key());
-        at = scan::space(bytes, end);
-        match bytes.get(at) {
-            Some(b',') => at = scan::space(bytes, at + 1),
-            Some(b'}') => break,
-            Some(_) => return Err(unexpected(at)),
-            None => return Err(ScanError { at, kind: ScanErrorKind::End }),
+        Ok(end)
+    });
+    match len {
+        Ok(len) => {
+            index.seal(len);
+            Ok(Outline::Object(len))
         }
+        Err(Halt::List(items)) => Ok(Outline::List(items)),
+        Err(Halt::Damaged(error)) => Err(error),
     }
-    index.seal(at + 1);
-    Ok(Outline::Object(at + 1))
+}
+
+/// Why an object was not read to its end.
+enum Halt {
+    Damaged(ScanError),
+    List(usize),
+}
+
+impl From<ScanError> for Halt {
+    fn from(error: ScanError) -> Halt {
+        Halt::Damaged(error)
+    }
 }

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use audit_core::envelope::{self, cloudwatch};
+use audit_core::envelope::{self, azure, cloudwatch};
 use audit_core::fields::path::Node;
 use audit_core::fields::spec::Source;
 use audit_core::{
@@ -58,6 +58,47 @@ pub fn check_salvage(data: &[u8]) {
         let expected = if cut == payload.len() { None } else { Some(SalvageReason::Truncated) };
         assert_eq!(event.salvaged, expected, "cut at {cut}");
     }
+}
+
+/// Any body of a message; and two bytes that choose a place in the middle one of three records, one that takes
+/// its place there, and what that record's log holds.
+pub fn check_azure(data: &[u8]) {
+    let limits = Limits { max_event_size: 16 << 10 };
+    let options = azure::Options { cluster: Some("prod \"eu\"".to_owned()), ..azure::Options::default() };
+    let split = |body: Vec<u8>| {
+        let outcome = azure::split(&Bytes::from(body), ARRIVED, &options, &limits);
+        check_outcome(&outcome.split, limits);
+        assert!(outcome.skipped <= outcome.records, "more skipped than seen");
+        outcome
+    };
+    split(data.to_vec());
+
+    let Some((&[low, high, byte], log)) = data.split_first_chunk() else { return };
+    let log = String::from_utf8_lossy(log);
+    let record = |log: &str| {
+        let log = serde_json::to_string(log).expect("a string is JSON");
+        format!(
+            r#"{{"category":"kube-audit","resourceId":"/A/B","properties":{{"log":{log},"pod":"p"}},"time":"2026-03-14T09:00:00Z"}}"#
+        )
+    };
+    let neighbour = |id: &str| record(&format!(r#"{{"auditID":"{id}","stage":"Panic"}}"#));
+    let middle = record(&log);
+    let before = format!(r#"{{"records":[{},"#, neighbour("first"));
+    let body = format!("{before}{middle},{}]}}", neighbour("last")).into_bytes();
+    let whole = split(body.clone()).split.events;
+    let alone = envelope::split(&Bytes::from(log.into_owned()), ARRIVED, &limits);
+    assert!(whole.len() >= alone.events.len() + 2, "an event was lost");
+
+    let mut damaged = body.clone();
+    let at = usize::from(u16::from_le_bytes([low, high])) % middle.len();
+    if let Some(place) = damaged.get_mut(before.len() + at) {
+        *place = byte;
+    }
+    let events = split(damaged).split.events;
+    assert_eq!(events.first(), whole.first(), "the first record paid for the middle one");
+    assert_eq!(events.last(), whole.last(), "the last record paid for the middle one");
+    let cut = body.get(..before.len() + at).unwrap_or_default().to_vec();
+    assert_eq!(split(cut).split.events.first(), whole.first());
 }
 
 /// Any bytes, as an event of the host.

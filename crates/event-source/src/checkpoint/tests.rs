@@ -13,8 +13,8 @@ use object_store::{
 };
 
 use super::*;
-use crate::ErrorKind;
 use crate::tests::logged;
+use crate::{ErrorKind, chain};
 
 #[derive(Debug, Default)]
 struct Fickle {
@@ -113,7 +113,7 @@ const INTERVAL: Duration = Duration::from_secs(10);
 async fn a_save_is_due_an_interval_after_the_one_before() {
     let mut desk = desk(INTERVAL);
     assert!(!desk.keeper.is_due().await, "the first one too");
-    desk.keeper.started -= INTERVAL;
+    desk.keeper.saver.started -= INTERVAL;
     assert!(desk.keeper.is_due().await);
     assert!(desk.keeper.is_due().await, "it stays so until the save");
     desk.save().await;
@@ -221,10 +221,10 @@ async fn what_failed_is_tried_again_soon_whatever_the_interval() {
         desk.save().await;
         assert_eq!(desk.keeper.has_failed(), is_due);
         assert!(!desk.keeper.is_due().await, "not at once");
-        let longest = if is_due { Checkpointer::TRY_AGAIN } else { hour };
+        let longest = if is_due { Saver::<()>::TRY_AGAIN } else { hour };
         let until = desk.keeper.until_due();
         assert!(until <= longest && until > longest / 2, "{until:?}");
-        desk.keeper.started -= Checkpointer::TRY_AGAIN;
+        desk.keeper.saver.started -= Saver::<()>::TRY_AGAIN;
         assert_eq!(desk.keeper.is_due().await, is_due);
     }
     *desk.store.trouble.lock().unwrap() = Some(ErrorKind::Unavailable);
@@ -236,7 +236,7 @@ async fn what_failed_is_tried_again_soon_whatever_the_interval() {
 async fn who_asks_when_is_told_no_time_that_would_be_a_busy_loop() {
     let mut desk = desk(Duration::ZERO);
     desk.save().await;
-    assert_eq!(desk.keeper.until_due(), Checkpointer::LOOK);
+    assert_eq!(desk.keeper.until_due(), Saver::<()>::LOOK);
     desk.keeper.store = None;
     assert_eq!(desk.keeper.until_due(), Duration::MAX);
 }

@@ -1,6 +1,5 @@
 //! A running server.
 
-use super::clock::Clock;
 use super::config::Config;
 use super::faults::Faults;
 use super::generate::Generated;
@@ -9,6 +8,7 @@ use super::server;
 use super::state::State;
 use super::stats::Stats;
 use super::store::Event;
+use crate::clock::Clock;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;

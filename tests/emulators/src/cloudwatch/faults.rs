@@ -4,7 +4,7 @@
 //! not own: how a fault looks on the wire (`server`, `answer`).
 
 use super::operations::Operation;
-use super::random::Random;
+use crate::random::Random;
 use serde::{Deserialize, Serialize};
 use std::sync::Mutex;
 use std::time::Duration;

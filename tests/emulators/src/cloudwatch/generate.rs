@@ -4,8 +4,8 @@
 //! message) is a function of its index. Does not own: which of them were shown
 //! (`ledger`), nor pages (`page`).
 
-use super::clock::rfc3339_micros;
-use super::random::{hash, unit};
+use crate::clock::rfc3339_micros;
+use crate::random::{hash, unit};
 use std::fmt::Write;
 
 /// A plan of audit events, like those of an EKS control plane.

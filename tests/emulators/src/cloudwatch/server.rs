@@ -6,12 +6,12 @@
 
 use super::answer::{BrokenOff, Connection, Link, Reply};
 use super::books::Receipt;
-use super::clock::{amz_date, http_date, parse_amz_date};
 use super::control;
 use super::faults::FaultKind;
 use super::operations::Operation;
 use super::state::State;
 use super::wire::{Answered, ApiError, CONTENT_TYPE, GroupParameter, read};
+use crate::clock::{amz_date, http_date, parse_amz_date};
 use hyper::body::{Body, Incoming};
 use hyper::header::{AUTHORIZATION, HeaderMap};
 use hyper::service::service_fn;

@@ -1,13 +1,13 @@
 //! What all connections share.
 
 use super::books::Books;
-use super::clock::Clock;
 use super::config::Config;
 use super::faults::Faults;
 use super::generate::Generated;
 use super::limiter::Limiter;
-use super::random::Random;
 use super::store::{Event, Store};
+use crate::clock::Clock;
+use crate::random::Random;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 

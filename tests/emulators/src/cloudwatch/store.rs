@@ -4,7 +4,7 @@
 //! both in the service's order. Does not own: pages (`page`), what was shown (`ledger`).
 
 use super::generate::{Generated, Visibility};
-use super::random::hash;
+use crate::random::hash;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;

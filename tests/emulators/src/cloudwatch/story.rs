@@ -4,8 +4,8 @@
 //! Empty lines and lines that start with `#` are skipped. The event keeps its text, and its
 //! order of keys; only `requestReceivedTimestamp` and `stageTimestamp` are set.
 
-use super::clock::rfc3339_micros;
 use super::store::Event;
+use crate::clock::rfc3339_micros;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::fmt;

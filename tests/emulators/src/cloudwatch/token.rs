@@ -5,8 +5,8 @@
 //! takes a token that it has seen before for a loop. Does not own: secrecy; the checksum
 //! tells a mistyped token, not a forged one.
 
-use super::random::mix;
 use super::store::{EventRef, Position};
+use crate::random::mix;
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU32, Ordering};
 

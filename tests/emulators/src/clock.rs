@@ -35,7 +35,7 @@ impl Clock {
 
     /// How far the `Date` header is ahead of the server's own clock, in milliseconds.
     ///
-    /// For a single answer with a wrong `Date`, see [`FaultKind::DateOff`](super::FaultKind::DateOff).
+    /// For a single answer with a wrong `Date`, see [`FaultKind::DateOff`](crate::cloudwatch::FaultKind::DateOff).
     pub fn set_date_offset_ms(&self, offset: i64) {
         self.date_offset_ms.store(offset, Ordering::Relaxed);
     }

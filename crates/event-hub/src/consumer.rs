@@ -1,0 +1,104 @@
+//! Opening a hub: its partitions, each an event source, shared with whoever else reads them.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use event_source::checkpoint::Saver;
+use event_source::{Backoff, ErrorKind, SourceError, SourceMetrics};
+
+use crate::blob::BlobContainer;
+use crate::error::HubError;
+use crate::hub::Hub;
+use crate::local_thread::LocalThread;
+use crate::metrics::HubBoard;
+use crate::ownership::{Sharing, SharingOptions};
+use crate::partition::{Partition, Shared, partition_id};
+use crate::store::PartitionStore;
+
+/// Where a partition without a checkpoint begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartPosition {
+    /// Behind its last message.
+    Latest,
+    /// With its first message.
+    Earliest,
+    /// With the first message that the hub took then or later.
+    At(SystemTime),
+}
+
+/// How to read a hub.
+#[derive(Clone, Copy, Debug)]
+pub struct ConsumerOptions {
+    /// Where a partition without a checkpoint begins.
+    pub start: StartPosition,
+    /// Between two checkpoints of a partition.
+    pub checkpoint_interval: Duration,
+    /// Bytes of messages that the hub may send ahead, over all partitions.
+    pub prefetch_bytes: usize,
+    /// How processes share the partitions.
+    pub sharing: SharingOptions,
+}
+
+/// How often opening tries what fails for a reason that may pass.
+const OPEN_TRIES: u32 = 5;
+/// The hub's own properties.
+const ANSWER: Duration = Duration::from_secs(8);
+
+/// Opens a hub: asks it for its partitions, and takes a share of them. Each is read while this process owns it.
+///
+/// # Errors
+/// What will not pass by itself, and a hub that cannot be reached at all. The message names the resource and what to
+/// do.
+pub async fn open(
+    hub: Hub,
+    container: BlobContainer,
+    options: ConsumerOptions,
+    board: Arc<HubBoard>,
+    metrics: Arc<SourceMetrics>,
+) -> Result<Vec<Partition>, SourceError> {
+    let names = partitions(&hub).await?;
+    board.metrics().partitions.set(names.len() as u64);
+    let store = Arc::new(PartitionStore::new(container, &hub));
+    let sharing =
+        Arc::new(Sharing::new(Arc::clone(&store), options.sharing, names.clone(), board.hub_metrics()));
+    match sharing.look().await {
+        Err(error) if !error.kind().is_transient() => return Err(error),
+        // The rhythm looks again.
+        Ok(()) | Err(_) => {}
+    }
+    let thread = LocalThread::start("event-hub").map_err(|error| {
+        SourceError::new(ErrorKind::Unavailable, "cannot start the hub's thread").because(error)
+    })?;
+    let rhythm = tokio::spawn(Arc::clone(&sharing).run()).abort_handle();
+    let shared = Arc::new(Shared { hub: Arc::new(hub), options, store, sharing, board, thread, rhythm });
+    let partition = |(index, name): (usize, String)| {
+        let id = partition_id(&shared.hub, &name);
+        let saver = Saver::new(id, options.checkpoint_interval, Arc::clone(&metrics));
+        Partition::new(Arc::clone(&shared), index, name, saver)
+    };
+    Ok(names.into_iter().enumerate().map(partition).collect())
+}
+
+async fn partitions(hub: &Hub) -> Result<Vec<String>, SourceError> {
+    let mut backoff = Backoff::new();
+    for attempt in 1.. {
+        let error = match ask(hub).await {
+            Ok(names) => return Ok(names),
+            Err(error) => error,
+        };
+        if attempt >= OPEN_TRIES || !error.kind.is_transient() {
+            return Err(error.while_doing(&format!("open the hub `{}`", hub.title())));
+        }
+        tokio::time::sleep(backoff.pause()).await;
+    }
+    Ok(Vec::new())
+}
+
+async fn ask(hub: &Hub) -> Result<Vec<String>, HubError> {
+    let client = hub.connect().await?;
+    let found = tokio::time::timeout(ANSWER, client.get_eventhub_properties()).await;
+    let found = found.map_err(|_| HubError::silent("a look at the hub", ANSWER))??;
+    // The answer is there; how the connection ends does not matter.
+    let _ = tokio::time::timeout(Duration::from_secs(1), client.close()).await;
+    Ok(found.partition_ids)
+}

@@ -1,0 +1,50 @@
+//! [`Duplicates`]: which events went to Falco already.
+
+use std::collections::{HashSet, VecDeque};
+
+use audit_core::EventIdentity;
+
+/// The last events, by the hash of what identifies them.
+///
+/// An event that is known here came before in the same queue, so it is evaluated before the copy's batch is
+/// acknowledged: no checkpoint passes a copy whose first could still be lost.
+#[derive(Debug, Default)]
+pub(crate) struct Duplicates {
+    known: HashSet<EventIdentity>,
+    order: VecDeque<EventIdentity>,
+}
+
+impl Duplicates {
+    /// Some 13 MB.
+    pub(crate) const MOST: usize = 500_000;
+
+    /// Whether it comes for the first time.
+    pub(crate) fn is_new(&mut self, identity: EventIdentity) -> bool {
+        if !self.known.insert(identity) {
+            return false;
+        }
+        self.order.push_back(identity);
+        if self.order.len() > Self::MOST
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_ones_are_known() {
+        let mut duplicates = Duplicates::default();
+        for number in 0..=Duplicates::MOST as u64 {
+            assert!(duplicates.is_new(EventIdentity(number)));
+        }
+        assert!(!duplicates.is_new(EventIdentity(1)));
+        assert!(duplicates.is_new(EventIdentity(0)), "the oldest one is forgotten");
+        assert_eq!(duplicates.known.len(), Duplicates::MOST);
+    }
+}
