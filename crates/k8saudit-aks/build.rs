@@ -4,8 +4,4 @@ fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     // A thread that the host has not seen end must not return into unmapped code: see `audit_plugin::export_plugin`.
     println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
-    // Only `plugin_*` is exported.
-    let hidden = concat!(env!("CARGO_MANIFEST_DIR"), "/../audit-plugin/hidden-symbols.map");
-    println!("cargo:rerun-if-changed={hidden}");
-    println!("cargo:rustc-cdylib-link-arg=-Wl,--version-script={hidden}");
 }

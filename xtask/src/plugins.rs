@@ -14,10 +14,13 @@ pub struct PluginPackage {
 }
 
 /// Every plugin.
-pub const PLUGINS: [PluginPackage; 1] = [K8SAUDIT_EKS];
+pub const PLUGINS: [PluginPackage; 2] = [K8SAUDIT_EKS, K8SAUDIT_AKS];
 
-/// What the demo shows.
+/// EKS, by CloudWatch Logs.
 pub const K8SAUDIT_EKS: PluginPackage = PluginPackage { name: "k8saudit-eks" };
+
+/// AKS, by Event Hubs.
+pub const K8SAUDIT_AKS: PluginPackage = PluginPackage { name: "k8saudit-aks" };
 
 impl PluginPackage {
     /// Name of the file that is installed.

@@ -3,7 +3,7 @@
 //! It does not own how they are found; that is [`crate::envelope`].
 
 use bytes::Bytes;
-use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::document::Document;
 use crate::document::scan::Kind;
@@ -21,18 +21,19 @@ pub struct AuditEvent {
     pub timestamp: UnixNanos,
     /// Why parts of it are missing, if they are; the gravest reason where there are several.
     pub salvaged: Option<SalvageReason>,
-    /// By what it is known when it arrives a second time.
+    /// By what it is known when it arrives a second time; `None` also where parts were lost before it arrived.
     pub identity: Option<EventIdentity>,
 }
 
-/// A hash of an event's `auditID` and `stage`, equal wherever the event went: two copies of it that came by
+/// A hash of what tells an event from all others, equal wherever the event went: two copies of it that came by
 /// two ways have the same.
 ///
-/// Only an event has one of which both are known, and are strings that are not empty: events of which
-/// neither is known would be taken for copies of each other.
+/// It is made of `auditID`, `stage` and `stageTimestamp`, and of the request's URI, verb and user. The first two
+/// would name an event, if a client could not choose the `auditID` of its request (the header `Audit-ID`): by
+/// sending the one of a request before, it could hide the next one. When the API server did its work it cannot
+/// choose.
 ///
-/// A client may choose the `auditID` of its request (the header `Audit-ID`). So whoever leaves out an event
-/// because of this must not take it for proof that the two tell the same.
+/// An event has none where one of the first three is not known: all that lack it would be taken for copies.
 //
 // XXH3 since the workspace has it (`cloudwatch-tail` knows its events by it, too), it takes some 10 ns for
 // 50 bytes, and gives the same on every machine and in every version, which the standard library's hashers do
@@ -42,14 +43,24 @@ pub struct AuditEvent {
 pub struct EventIdentity(pub u64);
 
 impl EventIdentity {
+    const NEEDED: [Node; 3] = [Node::AuditId, Node::Stage, Node::StageTimestamp];
+    const BESIDES: [Node; 3] = [Node::RequestUri, Node::Verb, Node::UserName];
+
+    /// Of an event that is whole.
     pub(crate) fn of(event: Document<'_>) -> Option<EventIdentity> {
         let text = |node| {
             let value = event.get(node).filter(|value| value.kind() == Some(Kind::String))?;
             Some(value.text()).filter(|text| !text.is_empty())
         };
-        let (audit_id, stage) = (text(Node::AuditId)?, text(Node::Stage)?);
         // One as the seed of the other: no separator is needed, and `a` + `bc` is not `ab` + `c`.
-        Some(EventIdentity(xxh3_64_with_seed(audit_id.as_bytes(), xxh3_64(stage.as_bytes()))))
+        let mut hash = 0;
+        for node in Self::NEEDED {
+            hash = xxh3_64_with_seed(text(node)?.as_bytes(), hash);
+        }
+        for node in Self::BESIDES {
+            hash = xxh3_64_with_seed(text(node).unwrap_or_default().as_bytes(), hash);
+        }
+        Some(EventIdentity(hash))
     }
 }
 

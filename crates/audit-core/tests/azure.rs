@@ -577,40 +577,46 @@ fn identity(log: &str) -> Option<EventIdentity> {
 
 #[test]
 fn an_event_that_arrives_twice_is_known() {
-    let event = r#"{"auditID":"1-2","stage":"ResponseComplete","verb":"get"}"#;
-    let known = identity(event).unwrap();
+    const AT: &str = r#""stageTimestamp":"2026-01-02T03:04:05.678901Z""#;
+    let event = format!(
+        r#"{{"auditID":"1-2","stage":"ResponseComplete","verb":"get","requestURI":"/api","user":{{"username":"u"}},{AT}}}"#
+    );
+    let known = identity(&event).unwrap();
     let twice = format!(
         r#"{{"records":[{{"category":"kube-audit","resourceId":"/A/B","properties":{{"log":{}}}}},{{"properties":{{"log":{event}}},"category":"kube-audit-admin"}}]}}"#,
-        quoted(event)
+        quoted(&event)
     );
     let identities: Vec<_> = split(twice).split.events.iter().map(|event| event.identity).collect();
     assert_eq!(identities, [Some(known); 2]);
-    let large = format!("{},\"userAgent\":\"{}\"}}", event.trim_end_matches('}'), "x".repeat(2 << 20));
-    for same in [
-        r#"{ "stage" : "Response\u0043omplete", "auditID" : "1\u002d2" }"#,
-        r#"{"auditID":"1-2","stage":"ResponseComplete","verb":"ge"#,
-        r#"{"auditID":"1-2","stage":"ResponseComplete","auditID":"3","stage":"Panic"}"#,
-        &large,
-    ] {
-        assert_eq!(identity(same), Some(known), "{same:.80}");
+    let with = |more: &str| format!("{}{more}}}", event.strip_suffix('}').unwrap());
+    let large = format!(r#"{},"userAgent":"{}"}}"#, event.strip_suffix('}').unwrap(), "x".repeat(2 << 20));
+    let escaped = event.replace("Complete", r"\u0043omplete").replace("1-2", r"1\u002d2").replace(':', " : ");
+    for same in [with(r#","auditID":"3","stage":"Panic""#), large, escaped.replace("03 : 04 : 05", "03:04:05")] {
+        assert_eq!(identity(&same), Some(known), "{same:.80}");
     }
-    for other in [
-        r#"{"auditID":"1-2","stage":"ResponseStarted"}"#,
-        r#"{"auditID":"1-3","stage":"ResponseComplete"}"#,
-        r#"{"auditID":"1-","stage":"2ResponseComplete"}"#,
-        r#"{"auditID":"ResponseComplete","stage":"1-2"}"#,
+    for (from, to) in [
+        ("1-2", "1-3"),
+        ("ResponseComplete", "ResponseStarted"),
+        (r#""1-2","stage":"R"#, r#""1-","stage":"2R"#),
+        // A client may choose the auditID, and not when the server has answered.
+        ("678901Z", "678902Z"),
+        ("/api", "/apis"),
+        ("get", "delete"),
+        (r#""username":"u""#, r#""username":"v""#),
+        (r#""verb":"get","#, ""),
     ] {
-        assert!(identity(other).is_some_and(|other| other != known), "{other}");
+        let other = event.replacen(from, to, 1);
+        assert!(identity(&other).is_some_and(|other| other != known), "{other}");
     }
-    // What lacks either would be the same as all others that do.
+    // What lacks one of the three would be the same as all others that do; what was cut off may differ behind.
+    let cut = event.trim_end_matches('}');
     for none in [
-        r#"{"auditID":"1-2"}"#,
-        r#"{"auditID":"1-2","sta"#,
-        r#"{"auditID":null,"stage":"Panic"}"#,
-        r#"{"auditID":"","stage":"Panic"}"#,
-        r#"{"auditID":"1","stage":""}"#,
-        r#"{"auditID":12,"stage":"Panic"}"#,
-        r#"{"kind":"Event","apiVersion":"audit.k8s.io/v1","stage":"Panic"}"#,
+        r#"{"auditID":"1-2","stage":"Panic"}"#,
+        &event.replace(r#""auditID":"1-2","#, r#""kind":"Event","apiVersion":"audit.k8s.io/v1","#),
+        &event.replace(r#""1-2""#, r#""""#),
+        &event.replace(r#""1-2""#, "12"),
+        &event.replace(r#""ResponseComplete""#, "null"),
+        cut,
     ] {
         assert_eq!(identity(none), None, "{none}");
     }
@@ -619,8 +625,8 @@ fn an_event_that_arrives_twice_is_known() {
 /// Replicas of different builds must agree.
 #[test]
 fn an_identity_stays_the_same() {
-    let event = r#"{"auditID":"5f0c7a30-92a1-4c7e-8d0e-2f8a8f6c1c11","stage":"ResponseComplete"}"#;
-    assert_eq!(identity(event), Some(EventIdentity(15_301_522_692_974_146_420)));
+    let event = r#"{"auditID":"5f0c7a30-92a1-4c7e-8d0e-2f8a8f6c1c11","stage":"ResponseComplete","stageTimestamp":"2026-01-02T03:04:05.678901Z","verb":"get"}"#;
+    assert_eq!(identity(event), Some(EventIdentity(14_979_308_192_519_334_935)));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! Owns: the order of things, the end by count or by signal, and where a configuration
 //! comes from. Does not own: what a line looks like ([`output`]), what stands in it
-//! ([`column`]), where plugins are ([`locate`]).
+//! ([`mod@column`]), where plugins are ([`locate`]).
 
 mod column;
 mod locate;

@@ -6,7 +6,7 @@
 //! | line | |
 //! |---|---|
 //! | `open` | the source is open |
-//! | `event MILLIS AUDITID` | evaluated, at that time of the local clock |
+//! | `event MILLIS AUDITID` | evaluated, at that time of the local clock; `-`: its auditID was cut off |
 //! | `log LEVEL TEXT` | the plugin's log |
 //! | `metric NAME VALUE` | asked for by `metrics` on standard input |
 //! | `failed TEXT`, `end` | how the source ended |
@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use plugin_host::{Batch, Library, Meter, Plugin, Request};
 
 #[derive(Default)]
@@ -75,7 +75,7 @@ fn evaluate(plugin: &Plugin, open: &str, requests: &[Request], orders: &Orders) 
                         plugin.extract_one(&event, request)?;
                     }
                     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
-                    let id = audit_id(event.payload()).context("an event without auditID")?;
+                    let id = audit_id(event.payload()).unwrap_or("-");
                     lines.push_str(&format!("event {now} {id}\n"));
                 }
                 // In one write, so that lines of the log do not come between.

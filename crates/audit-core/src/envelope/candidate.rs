@@ -41,7 +41,8 @@ pub(super) fn admit(
         Some((bytes, index)) => (bytes, index),
         None => (&bytes, index),
     };
-    let identity = EventIdentity::of(index.view(bytes));
+    let is_whole = !salvaged.is_some_and(SalvageReason::loses_parts);
+    let identity = if is_whole { EventIdentity::of(index.view(bytes)) } else { None };
     let max = context.limits.event_size();
     let added = additions(index.view(bytes), salvaged, timestamp, context);
     if added.len_after(bytes.len()) <= max {

@@ -167,6 +167,8 @@ fn read(request: &Kept, peer: &Peer, state: &State) -> Answer {
                         ("type", Value::String("com.microsoft:partition".into())),
                         ("partition", Value::String(partition)),
                         ("begin_sequence_number", Value::Long(extent.begin)),
+                        // The Rust SDK demands this one, of a failover that never happens here.
+                        ("last_enqueued_sequence_number_epoch", Value::Int(-1)),
                         ("last_enqueued_sequence_number", Value::Long(extent.end - 1)),
                         ("last_enqueued_offset", Value::String(extent.last_offset)),
                         ("last_enqueued_time_utc", time(extent.last_enqueued_ms)),
