@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 
 use self::inspection::{Glibc, Inspection};
-use crate::plugins::{PLUGINS, PluginPackage};
+use crate::plugins::{self, PLUGINS, PluginPackage};
 use crate::workspace::{Profile, Workspace};
 
 /// The newest glibc that a local build may need: that of Debian 12, the oldest system that
@@ -46,7 +46,8 @@ pub fn folder(workspace: &Workspace) -> PathBuf {
 }
 
 fn build(workspace: &Workspace, plugin: &PluginPackage, profile: Profile) -> Result<()> {
-    let built = plugin.build(workspace, profile, &[])?;
+    plugins::build(workspace, profile, &[plugin.name])?;
+    let built = plugin.artifact(workspace, profile);
     let bytes = fs::read(&built).with_context(|| format!("cannot read `{}`", built.display()))?;
     let inspection =
         Inspection::of(&bytes).with_context(|| format!("`{}` is not an ELF library", built.display()))?;

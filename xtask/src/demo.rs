@@ -1,14 +1,17 @@
 //! `cargo xtask demo`: an attack among ordinary traffic, as Falco would see it.
 //!
 //! Owns: the story, the order of the show, and which host gives the alerts. Does not own:
-//! the service that the plugin reads from (`emulators`), loading the plugin (`k8saudit`,
+//! the services that the plugins read from (`emulators`), loading a plugin (`k8saudit`,
 //! which drives the same C ABI as Falco), and Falco itself.
 //!
-//! Nothing but loopback is asked for anything: the plugin runs in child processes whose
+//! Nothing but loopback is asked for anything: the plugins run in child processes whose
 //! environment has dummy credentials and no way to real ones.
 
+mod act;
 mod alert;
 mod audience;
+mod cloudwatch;
+mod event_hubs;
 mod host;
 mod rule;
 
@@ -16,50 +19,66 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
-use emulators::cloudwatch::{Config, Emulator, Story};
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 
+use self::act::{ACTS, Act, Reader, Service};
 use self::host::Host;
 use self::rule::Rule;
-use crate::plugins::K8SAUDIT_EKS;
+use crate::plugins;
 use crate::workspace::{Profile, Workspace};
 
 const STORY: &str = include_str!("../demo/story.jsonl");
 const RULES: &str = "rules/k8s_audit_dummy_rule.yaml";
-const CLUSTER: &str = "demo";
-const REGION: &str = "eu-west-1";
-/// The show is over long before; this is for when it is not.
+/// An act is over long before; this is for when it is not.
 const PATIENCE: Duration = Duration::from_secs(25);
 
-/// What every child gets, so that it can ask nobody but the emulator.
-const ENVIRONMENT: [(&str, &str); 6] = [
+/// What every child gets, so that it can ask nobody but the emulators.
+const ENVIRONMENT: [(&str, &str); 8] = [
     ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
     ("AWS_SECRET_ACCESS_KEY", "dummy"),
     ("AWS_CONFIG_FILE", "/dev/null"),
     ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
     ("AWS_EC2_METADATA_DISABLED", "true"),
+    // Where a managed identity would be asked for; nobody listens there.
+    ("IDENTITY_ENDPOINT", "http://127.0.0.1:1"),
+    ("IDENTITY_HEADER", "dummy"),
     ("NO_PROXY", "127.0.0.1"),
 ];
 
+/// How variables begin that lead to somebody's credentials: AWS's, Azure's, and those of its managed identities.
+const CREDENTIALS: [&str; 5] = ["AWS_", "AZURE_", "IDENTITY_", "IMDS_", "MSI_"];
+
+const USAGE: &str =
+    "usage: cargo xtask demo [eks|aks] [--release] [--rules FILE] [--host auto|falco|sysdig|demo]";
+
 struct Args {
+    acts: Vec<&'static Act>,
     profile: Profile,
     rules: Option<PathBuf>,
     host: String,
 }
 
-/// Everything that is needed to run the plugin on the story.
+/// Everything that an act is played with.
 struct Stage {
     workspace: Workspace,
-    library: PathBuf,
-    config: String,
     rules: PathBuf,
     rule: Rule,
+    /// The program `k8saudit`.
+    viewer: PathBuf,
+}
+
+/// A plugin to be run.
+struct Run<'a> {
+    act: &'a Act,
+    library: &'a Path,
+    config: Value,
 }
 
 /// Runs the command.
 ///
 /// # Errors
-/// When something does not build, or the plugin or a host fails.
+/// When something does not build, or a plugin or a host fails.
 pub fn main(args: &[String]) -> Result<ExitCode> {
     let args = Args::parse(args)?;
     let workspace = Workspace::find()?;
@@ -71,37 +90,36 @@ pub fn main(args: &[String]) -> Result<ExitCode> {
     println!("{}", host.introduction());
 
     // Debug is the default because it builds several times faster, and a demo needs no speed.
-    println!("building {} ({})", K8SAUDIT_EKS.name, args.profile.folder());
-    let library = K8SAUDIT_EKS.build(&workspace, args.profile, &["cli"])?;
+    let names: Vec<_> = args.acts.iter().map(|act| act.plugin.name).collect();
+    println!("building {} ({})", names.join(" and "), args.profile.folder());
+    plugins::build(&workspace, args.profile, &[names.as_slice(), &["cli"]].concat())?;
     let viewer = workspace.target(args.profile.folder()).join("k8saudit");
 
-    let emulator = Emulator::start(Config { region: REGION.to_owned(), ..Config::default() })
-        .context("cannot start the emulator")?;
-    let events = tell_story(&emulator)?;
-    println!("CloudWatch Logs emulator with {events} audit events at {}\n", emulator.endpoint_url());
-
-    let stage = Stage { config: init_config(&emulator.endpoint_url()), workspace, library, rules, rule };
-    stage.show(&host, &viewer, events, &emulator)?;
-    println!("\n{}", next_steps(&stage.library));
+    let stage = Stage { workspace, rules, rule, viewer };
+    let libraries = args.acts.iter().map(|act| act.plugin.artifact(&stage.workspace, args.profile));
+    let shows: Vec<_> = args.acts.iter().copied().zip(libraries).collect();
+    for (act, library) in &shows {
+        stage.play(act, library, &host).with_context(|| format!("the demo of {}", act.plugin.name))?;
+    }
+    println!("\n{}", next_steps(&shows));
     Ok(ExitCode::SUCCESS)
 }
 
 impl Args {
     fn parse(args: &[String]) -> Result<Self> {
-        let mut parsed = Self { profile: Profile::Debug, rules: None, host: "auto".to_owned() };
+        let mut parsed =
+            Self { acts: Vec::new(), profile: Profile::Debug, rules: None, host: "auto".to_owned() };
         let mut args = args.iter();
-        while let Some(flag) = args.next() {
-            match (flag.as_str(), args.as_slice().first()) {
-                ("--release", _) => parsed.profile = Profile::Release,
-                ("--rules", Some(file)) => parsed.rules = Some(PathBuf::from(file)),
-                ("--host", Some(host)) => parsed.host.clone_from(host),
-                _ => bail!(
-                    "usage: cargo xtask demo [--release] [--rules FILE] [--host auto|falco|sysdig|demo]"
-                ),
+        while let Some(arg) = args.next() {
+            match arg.as_str() {
+                "--release" => parsed.profile = Profile::Release,
+                "--rules" => parsed.rules = Some(args.next().context(USAGE)?.into()),
+                "--host" => parsed.host.clone_from(args.next().context(USAGE)?),
+                name => parsed.acts.push(ACTS.iter().find(|act| act.name == name).context(USAGE)?),
             }
-            if flag != "--release" {
-                args.next();
-            }
+        }
+        if parsed.acts.is_empty() {
+            parsed.acts.extend(&ACTS);
         }
         Ok(parsed)
     }
@@ -110,31 +128,36 @@ impl Args {
 impl Stage {
     /// Prints the events as the plugin reads them, and the alerts: with the events where the
     /// demo matches the rule itself, after them where another program does.
-    fn show(&self, host: &Host, viewer: &Path, events: usize, emulator: &Emulator) -> Result<()> {
+    fn play(&self, act: &Act, library: &Path, host: &Host) -> Result<()> {
+        let service = (act.start)(STORY, act.cluster)?;
+        println!("\n{}\n", service.introduction());
+        let events = service.events();
+        let run = |reader| Run { act, library, config: service.init_config(reader) };
         let rule = matches!(host, Host::Demo).then_some(&self.rule);
-        let seen = audience::watch(&mut self.viewer(viewer, events)?, rule)?;
+        let seen = audience::watch(&mut self.viewer(&run(Reader::Viewer), events)?, rule)?;
         ensure!(seen.events == events, "the plugin showed {} of {events} events", seen.events);
-        let alerts = match host.command(self)? {
+        let alerts = match host.command(self, &run(Reader::Host))? {
             None => seen.alerts,
-            Some(mut command) => {
-                println!("\nalerts of {}:\n", host.name());
-                isolate(&mut command);
-                let shown = emulator.ledger().showings();
-                // One more reading of everything is what the other program does.
-                let all = || emulator.ledger().showings() >= shown + events as u64;
-                host::until_quiet(&mut command, &self.rule, all, PATIENCE)?
-            }
+            Some(command) => self.alerts(command, host, service.as_ref())?,
         };
         println!("\n{events} events, {alerts} alerts of rule `{}`", self.rule.name);
         Ok(())
     }
 
+    /// Runs the program that gives the alerts until it has read everything; how many there were.
+    fn alerts(&self, mut command: Command, host: &Host, service: &dyn Service) -> Result<usize> {
+        println!("\nalerts of {}:\n", host.name());
+        isolate(&mut command);
+        let expect = service.showings() + service.events() as u64;
+        host::until_quiet(&mut command, &self.rule, || service.showings() >= expect, PATIENCE)
+    }
+
     /// `k8saudit run`, with what the lines and the rule need.
-    fn viewer(&self, program: &Path, events: usize) -> Result<Command> {
+    fn viewer(&self, run: &Run<'_>, events: usize) -> Result<Command> {
         let config = self.workspace.target("demo-init-config.json");
-        std::fs::write(&config, &self.config)?;
-        let mut command = Command::new(program);
-        command.arg("run").arg(&self.library).args(["--open", CLUSTER, "--json", "--count"]);
+        std::fs::write(&config, run.config.to_string())?;
+        let mut command = Command::new(&self.viewer);
+        command.arg("run").arg(run.library).args(["--open", run.act.cluster, "--json", "--count"]);
         command.arg(events.to_string()).arg("--config").arg(config);
         command.arg("--fields").arg(audience::fields(&self.rule).join(","));
         isolate(&mut command);
@@ -142,55 +165,42 @@ impl Stage {
     }
 }
 
-/// Puts the story into the cluster's log group, told from now; how many events it has.
-fn tell_story(emulator: &Emulator) -> Result<usize> {
-    let story = Story::parse(STORY).context("the demo's story")?;
-    let group = format!("/aws/eks/{CLUSTER}/cluster");
-    emulator.create_group(&group);
-    for (stream, event) in story.told_at(emulator.clock().now_ms()) {
-        emulator.put(&group, &stream, vec![event]);
-    }
-    Ok(story.len())
-}
-
-fn init_config(endpoint_url: &str) -> String {
-    serde_json::json!({
-        "endpoint_url": endpoint_url,
-        "region": REGION,
-        "start_position": "beginning",
-        "polling_interval": 0.5,
-        "log_level": "warn",
-    })
-    .to_string()
-}
-
-/// Takes out of a command's environment what would lead to real credentials or away from the emulator.
+/// Takes out of a command's environment what would lead to real credentials or away from the emulators.
 pub fn isolate(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
-        let known = name.to_string_lossy().to_uppercase();
-        if known.starts_with("AWS_") || known.ends_with("_PROXY") {
+        if leads_away(&name.to_string_lossy()) {
             command.env_remove(name);
         }
     }
     command.envs(ENVIRONMENT);
 }
 
-fn next_steps(library: &Path) -> String {
-    format!(
-        "next:\n  \
-         cargo xtask build-plugins        the plugin for your Falco: target/plugins/{file}\n  \
-         cargo xtask run {name} --open YOUR_CLUSTER --count 10\n                                   \
-         what it reads from your cluster, with your credentials, without Falco\n  \
-         README.md                        falco.yaml, the IAM policy\n\
-         this demo's plugin: {library}",
-        file = K8SAUDIT_EKS.file_name(),
-        name = K8SAUDIT_EKS.name,
-        library = library.display(),
-    )
+fn leads_away(variable: &str) -> bool {
+    let name = variable.to_uppercase();
+    CREDENTIALS.iter().any(|prefix| name.starts_with(prefix)) || name.ends_with("_PROXY")
+}
+
+fn next_steps(shows: &[(&Act, PathBuf)]) -> String {
+    let install = ("cargo xtask build-plugins", "the plugins for your Falco: target/plugins");
+    let steps = std::iter::once(install).chain(shows.iter().flat_map(|(act, _)| act.next));
+    let steps: String = steps.map(|(what, why)| step(what, why)).collect();
+    let libraries: Vec<_> = shows.iter().map(|(_, library)| library.display().to_string()).collect();
+    format!("next:\n{steps}this demo's plugins: {}", libraries.join(", "))
+}
+
+/// Two columns; what does not fit into the first has a line of its own.
+fn step(what: &str, why: &str) -> String {
+    const WIDTH: usize = 32;
+    match what.len() {
+        0..=WIDTH => format!("  {what:WIDTH$} {why}\n"),
+        _ => format!("  {what}\n  {:WIDTH$} {why}\n", ""),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use emulators::cloudwatch::Story;
+
     use super::*;
 
     #[test]
@@ -212,13 +222,34 @@ mod tests {
     fn arguments_are_read() {
         let parse =
             |words: &[&str]| Args::parse(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
-        let args = parse(&["--rules", "r.yaml", "--release", "--host", "demo"]).unwrap();
+        let names = |args: &Args| args.acts.iter().map(|act| act.name).collect::<Vec<_>>();
+        let args = parse(&["--rules", "r.yaml", "aks", "--release", "--host", "demo"]).unwrap();
         assert_eq!(
-            (args.profile, args.rules, args.host.as_str()),
-            (Profile::Release, Some("r.yaml".into()), "demo")
+            (args.profile, &args.rules, args.host.as_str()),
+            (Profile::Release, &Some("r.yaml".into()), "demo")
         );
-        for wrong in [["--rules"], ["--host"], ["x"]] {
-            assert!(parse(&wrong).is_err(), "{wrong:?}");
+        assert_eq!(names(&args), ["aks"]);
+        assert_eq!(names(&parse(&[]).unwrap()), ["eks", "aks"]);
+        for wrong in ["--rules", "--host", "x", "k8saudit"] {
+            assert!(parse(&[wrong]).is_err(), "{wrong}");
         }
+    }
+
+    #[track_caller]
+    fn check_variable(name: &str, expect: bool) {
+        assert_eq!(leads_away(name), expect, "{name}");
+    }
+
+    #[test]
+    fn no_variable_leads_to_credentials_or_a_proxy() {
+        check_variable("AWS_PROFILE", true);
+        check_variable("AZURE_CLIENT_SECRET", true);
+        check_variable("AZURE_FEDERATED_TOKEN_FILE", true);
+        check_variable("IDENTITY_ENDPOINT", true);
+        check_variable("MSI_SECRET", true);
+        check_variable("IMDS_ENDPOINT", true);
+        check_variable("https_proxy", true);
+        check_variable("PATH", false);
+        check_variable("FALCO", false);
     }
 }

@@ -18,7 +18,7 @@ const COMMANDS: [(&str, Command, &str); 5] = [
     (
         "demo",
         demo::main,
-        "[--release] [--rules FILE] [--host auto|falco|sysdig|demo]: an attack, as Falco would see it",
+        "[eks|aks] [--release] [--rules FILE] [--host auto|falco|sysdig|demo]: an attack, as Falco would see it",
     ),
     ("run", run::main, "PLUGIN [...]: print what a plugin reads, without Falco (`cargo xtask run --help`)"),
     ("test", test::main, "[TIER...]: everything that is checked before a change goes in"),

@@ -32,16 +32,17 @@ impl PluginPackage {
     pub fn artifact(&self, workspace: &Workspace, profile: Profile) -> PathBuf {
         workspace.target(profile.folder()).join(format!("lib{}.so", self.name.replace('-', "_")))
     }
+}
 
-    /// Builds the plugin, and with it the packages named.
-    ///
-    /// # Errors
-    /// When the build fails; cargo has said why.
-    pub fn build(&self, workspace: &Workspace, profile: Profile, besides: &[&str]) -> Result<PathBuf> {
-        let mut cargo = workspace.cargo();
-        cargo.arg("build").args(profile.flags()).args(["--package", self.name]);
-        cargo.args(besides.iter().flat_map(|package| ["--package", package]));
-        ensure!(cargo.status()?.success(), "cannot build `{}`", self.name);
-        Ok(self.artifact(workspace, profile))
-    }
+/// Builds packages in one call of cargo, which is faster than one after the other. Features of what they share
+/// are those of all of them: what ships is built alone.
+///
+/// # Errors
+/// When the build fails; cargo has said why.
+pub fn build(workspace: &Workspace, profile: Profile, packages: &[&str]) -> Result<()> {
+    let mut cargo = workspace.cargo();
+    cargo.arg("build").args(profile.flags());
+    cargo.args(packages.iter().flat_map(|package| ["--package", package]));
+    ensure!(cargo.status()?.success(), "cannot build `{}`", packages.join("`, `"));
+    Ok(())
 }

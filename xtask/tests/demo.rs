@@ -19,8 +19,15 @@ fn demo(verbs: &str) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-fn alerts(lines: &[String]) -> Vec<&str> {
-    lines.iter().filter_map(|line| Some(line.split_once(": Warning ")?.1)).collect()
+/// The alerts of each act.
+fn alerts(lines: &[String]) -> Vec<Vec<&str>> {
+    let acts = lines.split(|line| line.contains(" alerts of rule "));
+    let mut acts: Vec<Vec<_>> = acts
+        .map(|act| act.iter().filter_map(|line| Some(line.split_once(": Warning ")?.1)).collect())
+        .collect();
+    // After the last act come the next steps.
+    assert_eq!(acts.pop(), Some(vec![]));
+    acts
 }
 
 #[test]
@@ -31,9 +38,20 @@ fn other_verbs_in_the_rule_are_other_alerts() {
     let start = Instant::now();
     let deletions = demo("delete");
     assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
+    for service in ["CloudWatch Logs emulator", "Event Hubs emulator"] {
+        assert!(all.iter().any(|line| line.starts_with(service)), "{all:#?}");
+    }
     let (all, deletions) = (alerts(&all), alerts(&deletions));
-    assert!(all.iter().any(|alert| alert.contains("verb=create target=metrics-agent")), "{all:#?}");
-    assert!(all.iter().all(|alert| !alert.contains("verb=list")), "{all:#?}");
-    assert!(!deletions.is_empty() && deletions.len() < all.len(), "{deletions:#?}");
-    assert!(deletions.iter().all(|alert| alert.contains("verb=delete target=")), "{deletions:#?}");
+    assert_eq!((all.len(), deletions.len()), (2, 2));
+    // It is one story, told twice.
+    assert_eq!((all[0].len(), deletions[0].len()), (all[1].len(), deletions[1].len()));
+    for (all, deletions) in all.iter().zip(deletions) {
+        assert!(all.iter().any(|alert| alert.contains("verb=create target=metrics-agent")), "{all:#?}");
+        assert!(all.iter().all(|alert| !alert.contains("verb=list")), "{all:#?}");
+        assert!(!deletions.is_empty() && deletions.len() < all.len(), "{deletions:#?}");
+        assert!(deletions.iter().all(|alert| alert.contains("verb=delete target=")), "{deletions:#?}");
+    }
+    let of_nodes = |act: &[&str], node: &str| act.iter().any(|alert| alert.contains(node));
+    assert!(of_nodes(&all[0], "compute.internal") && !of_nodes(&all[1], "compute.internal"));
+    assert!(of_nodes(&all[1], "vmss") && !of_nodes(&all[0], "vmss"));
 }

@@ -591,7 +591,9 @@ fn an_event_that_arrives_twice_is_known() {
     let with = |more: &str| format!("{}{more}}}", event.strip_suffix('}').unwrap());
     let large = format!(r#"{},"userAgent":"{}"}}"#, event.strip_suffix('}').unwrap(), "x".repeat(2 << 20));
     let escaped = event.replace("Complete", r"\u0043omplete").replace("1-2", r"1\u002d2").replace(':', " : ");
-    for same in [with(r#","auditID":"3","stage":"Panic""#), large, escaped.replace("03 : 04 : 05", "03:04:05")] {
+    for same in
+        [with(r#","auditID":"3","stage":"Panic""#), large, escaped.replace("03 : 04 : 05", "03:04:05")]
+    {
         assert_eq!(identity(&same), Some(known), "{same:.80}");
     }
     for (from, to) in [

@@ -64,6 +64,11 @@ impl Intake {
         Self { source: source.into(), metrics, told: [None; RejectedKind::ALL.len()] }
     }
 
+    /// The source's name.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
     /// Appends what `outcome` holds to `events`; counts, and tells.
     pub fn take(&mut self, outcome: SplitOutcome, events: &mut Vec<Event>) {
         for event in outcome.events {

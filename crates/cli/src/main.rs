@@ -20,6 +20,10 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Print what a plugin reads: one line per event, until ^C
+    ///
+    /// Checkpoints are kept as in Falco, and moved: what is to be read beside Falco wants its own place for them.
+    /// For k8saudit-aks that is a consumer_group that nobody else reads; in that of a running Falco it would take
+    /// partitions away from it.
     Run(run::Args),
 }
 

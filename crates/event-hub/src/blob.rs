@@ -51,6 +51,11 @@ impl BlobContainer {
             None => None,
         };
         let endpoint = match (parts.get("BlobEndpoint"), account) {
+            (Some(endpoint), _) if endpoint.contains('?') => {
+                return Err(
+                    parts.wrong("`BlobEndpoint` has a signature in it: write it as `SharedAccessSignature`")
+                );
+            }
             (Some(endpoint), _) => endpoint.trim_end_matches('/').to_owned(),
             (None, Some(account)) if is_development => format!("http://127.0.0.1:10000/{account}"),
             (None, Some(account)) => {
@@ -101,9 +106,7 @@ impl BlobContainer {
         let wrong = |why: &str| {
             SourceError::new(
                 ErrorKind::Config,
-                format!(
-                    "`{key}`: expected `https://ACCOUNT.blob.core.windows.net`, found `{account_url}`{why}"
-                ),
+                format!("`{key}`: expected an address such as `https://ACCOUNT.blob.core.windows.net`{why}"),
             )
         };
         let endpoint = account_url.trim().trim_end_matches('/');
@@ -111,7 +114,9 @@ impl BlobContainer {
             .strip_prefix("https://")
             .and_then(|host| host.split_once('.'))
             .map(|(account, _)| account);
-        let account = account.filter(|account| !account.is_empty()).ok_or_else(|| wrong(""))?;
+        // A signature has no place here, and must not be shown.
+        let account = account.filter(|account| !account.is_empty() && !endpoint.contains('?'));
+        let account = account.ok_or_else(|| wrong(""))?;
         let builder = identity.configure(builder(account, endpoint, container));
         let built = builder.build().map_err(|error| wrong(&format!(": {}", plain(&error))))?;
         Ok(Self::new(built, endpoint, container))

@@ -10,6 +10,23 @@ pub struct ConnectionString {
     parts: Vec<(String, Secret)>,
 }
 
+/// The parts that are asked for.
+const KNOWN: [&str; 13] = [
+    "Endpoint",
+    "EntityPath",
+    "SharedAccessKeyName",
+    "SharedAccessKey",
+    "SharedAccessSignature",
+    "UseDevelopmentEmulator",
+    "AccountName",
+    "AccountKey",
+    "BlobEndpoint",
+    "EndpointSuffix",
+    "DefaultEndpointsProtocol",
+    "UseDevelopmentStorage",
+    "DevelopmentStorageProxyUri",
+];
+
 impl ConnectionString {
     /// Reads one; `name` is the configuration key that it stood in.
     ///
@@ -23,11 +40,15 @@ impl ConnectionString {
             let Some((key, value)) = part.split_once('=') else {
                 return Err(wrong(name, &format!("its {}. part is no `Key=Value`", index + 1)));
             };
+            // Whatever stands before a `=` is only shown where it is no secret: a key alone ends in one.
+            let shown = KNOWN.iter().find(|known| known.eq_ignore_ascii_case(key.trim()));
+            let shown =
+                shown.map_or_else(|| format!("its {}. part", index + 1), |known| format!("`{known}`"));
             if value.is_empty() {
-                return Err(wrong(name, &format!("`{key}` is empty")));
+                return Err(wrong(name, &format!("{shown} is empty")));
             }
             if parts.iter().any(|(known, _)| known.eq_ignore_ascii_case(key)) {
-                return Err(wrong(name, &format!("`{key}` stands there twice")));
+                return Err(wrong(name, &format!("{shown} stands there twice")));
             }
             parts.push((key.trim().to_owned(), Secret::new(value)));
         }
@@ -83,7 +104,9 @@ mod tests {
             (" ; ", "it is empty"),
             ("Endpoint=a;c2VjcmV0", "its 2. part is no `Key=Value`"),
             ("SharedAccessKey=", "`SharedAccessKey` is empty"),
-            ("AccountKey=c2VjcmV0;accountkey=c2VjcmV0", "`accountkey` stands there twice"),
+            ("AccountKey=c2VjcmV0;accountkey=c2VjcmV0", "`AccountKey` stands there twice"),
+            // A key by itself, pasted where a connection string belongs.
+            ("c2VjcmV0=", "its 1. part is empty"),
         ] {
             let error = ConnectionString::parse("the_key", text).expect_err(text).to_string();
             assert!(error.starts_with("`the_key`: ") && error.ends_with(expect), "{error}");

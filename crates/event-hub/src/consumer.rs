@@ -9,6 +9,7 @@ use event_source::{Backoff, ErrorKind, SourceError, SourceMetrics};
 use crate::blob::BlobContainer;
 use crate::error::HubError;
 use crate::hub::Hub;
+use crate::link::close;
 use crate::local_thread::LocalThread;
 use crate::metrics::HubBoard;
 use crate::ownership::{Sharing, SharingOptions};
@@ -61,7 +62,12 @@ pub async fn open(
     let store = Arc::new(PartitionStore::new(container, &hub));
     let sharing =
         Arc::new(Sharing::new(Arc::clone(&store), options.sharing, names.clone(), board.hub_metrics()));
-    match sharing.look().await {
+    // A container that is not there, or may not be read, shows in this answer; in that to a list it does not.
+    let mut looked = store.checkpoint(names.first().map_or("0", String::as_str)).await.map(drop);
+    if looked.is_ok() {
+        looked = sharing.look().await;
+    }
+    match looked {
         Err(error) if !error.kind().is_transient() => return Err(error),
         // The rhythm looks again.
         Ok(()) | Err(_) => {}
@@ -69,7 +75,10 @@ pub async fn open(
     let thread = LocalThread::start("event-hub").map_err(|error| {
         SourceError::new(ErrorKind::Unavailable, "cannot start the hub's thread").because(error)
     })?;
-    let rhythm = tokio::spawn(Arc::clone(&sharing).run()).abort_handle();
+    let rhythm = {
+        let (sharing, board) = (Arc::clone(&sharing), Arc::clone(&board));
+        tokio::spawn(async move { tokio::join!(sharing.run(), board.run()) }).abort_handle()
+    };
     let shared = Arc::new(Shared { hub: Arc::new(hub), options, store, sharing, board, thread, rhythm });
     let partition = |(index, name): (usize, String)| {
         let id = partition_id(&shared.hub, &name);
@@ -98,7 +107,6 @@ async fn ask(hub: &Hub) -> Result<Vec<String>, HubError> {
     let client = hub.connect().await?;
     let found = tokio::time::timeout(ANSWER, client.get_eventhub_properties()).await;
     let found = found.map_err(|_| HubError::silent("a look at the hub", ANSWER))??;
-    // The answer is there; how the connection ends does not matter.
-    let _ = tokio::time::timeout(Duration::from_secs(1), client.close()).await;
+    close(client).await;
     Ok(found.partition_ids)
 }

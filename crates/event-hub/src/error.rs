@@ -15,6 +15,10 @@ pub(crate) struct HubError {
     pub(crate) kind: ErrorKind,
     /// Another receiver took the partition.
     pub(crate) is_stolen: bool,
+    /// The hub gave nothing although it has something.
+    pub(crate) is_silence: bool,
+    /// The next message cannot be read, now or later.
+    pub(crate) is_unreadable: bool,
     text: String,
 }
 
@@ -23,7 +27,13 @@ const DEPTH: usize = 16;
 
 impl HubError {
     pub(crate) fn new(kind: ErrorKind, text: impl Into<String>) -> Self {
-        Self { kind, is_stolen: false, text: text.into() }
+        Self { kind, is_stolen: false, is_silence: false, is_unreadable: false, text: text.into() }
+    }
+
+    /// The hub has messages up to that one, and gives none.
+    pub(crate) fn silence(last: i64) -> Self {
+        let text = format!("the partition is silent, though it has messages up to {last}");
+        Self { is_silence: true, ..Self::new(ErrorKind::Unavailable, text) }
     }
 
     /// No answer within that time.
@@ -35,6 +45,7 @@ impl HubError {
     pub(crate) fn while_doing(self, what: &str) -> SourceError {
         let Self { kind, text, .. } = self;
         let advice = match kind {
+            ErrorKind::Throttled => ": the namespace is at its limit; more throughput units raise it",
             ErrorKind::Denied => {
                 ": the policy or identity needs the right to listen (`Listen`, or the role `Azure Event Hubs Data Receiver`)"
             }
@@ -77,13 +88,9 @@ impl From<EventHubsError> for HubError {
             cause = current.source();
         }
         let text = text.unwrap_or_else(|| one_line(&deepest(&error)));
-        Self { kind, is_stolen, text }
-    }
-}
-
-impl From<azure_core::Error> for HubError {
-    fn from(error: azure_core::Error) -> Self {
-        Self::new(ErrorKind::Denied, one_line(&error.to_string()))
+        // Nothing but its name tells this one; it comes through two layers of boxes.
+        let is_unreadable = format!("{error:?}").contains("MessageDecode");
+        Self { kind, is_stolen, is_silence: false, is_unreadable, text }
     }
 }
 
@@ -120,7 +127,7 @@ fn deepest(error: &EventHubsError) -> String {
 }
 
 /// The service answers with several lines, and with a reference that only its support can read.
-fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     const MOST: usize = 300;
     let text = text.split("TrackingId:").next().unwrap_or_default();
     let words: Vec<_> = text.split_whitespace().collect();

@@ -74,8 +74,9 @@ impl Hub {
             parts.need("SharedAccessKeyName")?;
             parts.need("SharedAccessKey")?;
         }
-        let name = match (parts.get("EntityPath"), name.filter(|name| !name.is_empty())) {
-            (Some(path), Some(name)) if path != name => {
+        let name = name.map(str::trim).filter(|name| !name.is_empty());
+        let name = match (parts.get("EntityPath"), name) {
+            (Some(path), Some(name)) if !path.eq_ignore_ascii_case(name) => {
                 return Err(parts.wrong(&format!(
                     "its `EntityPath` is `{path}`, and the configured hub is `{name}`: remove one of them"
                 )));

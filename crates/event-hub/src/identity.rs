@@ -113,7 +113,8 @@ impl Identity {
             builder = builder.with_tenant_id(tenant);
         }
         if let Some(host) = &self.authority_host {
-            builder = builder.with_authority_host(host);
+            // The tenant is appended with a slash of its own.
+            builder = builder.with_authority_host(host.trim_end_matches('/'));
         }
         match self.login() {
             Login::Secret { secret, .. } => {

@@ -5,6 +5,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime};
 
 use azure_core_amqp::AmqpValue;
@@ -16,8 +17,7 @@ use azure_messaging_eventhubs::{
 use bytes::Bytes;
 use event_source::ErrorKind;
 use futures::{FutureExt, Stream, StreamExt};
-use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::error::HubError;
 use crate::hub::Hub;
@@ -56,15 +56,19 @@ pub(crate) enum From {
 pub(crate) struct Extent {
     /// The sequence number of the oldest message that it still has.
     pub(crate) first: i64,
-    /// The sequence number of the last message.
+    /// The sequence number of the last message; -1: there never was one.
     pub(crate) last: i64,
+    /// When the hub took the last message.
+    pub(crate) enqueued: Option<SystemTime>,
 }
 
 /// What comes through a link.
 #[derive(Debug)]
 pub(crate) enum Arrival {
-    /// It stands, and the partition is this large.
-    Extent(Extent),
+    /// The partition is this large; messages are asked for now.
+    Opened(Extent),
+    /// Nothing has come for a while, and nothing waits.
+    Quiet,
     Messages(Vec<Received>),
     /// It is over.
     Failed(HubError),
@@ -74,9 +78,9 @@ pub(crate) enum Arrival {
 #[derive(Debug)]
 pub(crate) struct Link {
     arrivals: mpsc::Receiver<Arrival>,
-    abort: Option<AbortHandle>,
-    told: mpsc::Receiver<AbortHandle>,
     pub(crate) credit: u32,
+    /// Dropped with the link; the connection is closed then.
+    _stop: oneshot::Sender<()>,
 }
 
 /// What a link is to read.
@@ -87,6 +91,8 @@ pub(crate) struct LinkOptions {
     pub(crate) from: From,
     /// Messages that the hub may send ahead.
     pub(crate) credit: u32,
+    /// Where the sequence number of the partition's last message is noted, whenever the hub tells it.
+    pub(crate) end: Arc<AtomicI64>,
 }
 
 /// After that long without a message, or between two looks at how much there is.
@@ -95,6 +101,8 @@ const PROBE: Duration = Duration::from_secs(8);
 const GRACE: Duration = Duration::from_secs(4);
 /// The hub answers a look within that time, or not at all.
 const ANSWER: Duration = Duration::from_secs(8);
+/// Closing a connection that nobody waits for.
+const CLOSE: Duration = Duration::from_secs(1);
 /// Messages of one arrival.
 const MOST_MESSAGES: usize = 64;
 /// Bytes of one arrival, unless one message is larger.
@@ -104,47 +112,22 @@ impl Link {
     pub(crate) fn start(thread: &LocalThread, options: LinkOptions) -> Self {
         // One arrival waits while another is worked on; what is further ahead is the credit's.
         let (sender, arrivals) = mpsc::channel(1);
-        let (tell, told) = mpsc::channel(1);
+        let (stop, stopped) = oneshot::channel();
         let credit = options.credit;
-        thread.spawn(move || async move {
-            let reading = tokio::task::spawn_local(async move {
-                if let Err(error) = read(&options, &sender).await {
-                    // Nobody listens any more when the link was given up.
-                    let _ = sender.send(Arrival::Failed(error)).await;
-                }
-            });
-            let _ = tell.send(reading.abort_handle()).await;
-            let _ = reading.await;
-        });
-        Self { arrivals, abort: None, told, credit }
+        thread.spawn(move || run(options, sender, stopped));
+        Self { arrivals, credit, _stop: stop }
     }
 
     /// The next arrival. Safe to cancel. The last one is [`Arrival::Failed`].
     pub(crate) async fn next(&mut self) -> Arrival {
-        if self.abort.is_none() {
-            self.abort = self.told.try_recv().ok();
-        }
-        match self.arrivals.recv().await {
-            Some(arrival) => arrival,
-            None => Arrival::Failed(HubError::new(
-                ErrorKind::Unavailable,
-                "the reader of the partition has ended",
-            )),
-        }
+        self.arrivals.recv().await.unwrap_or_else(|| {
+            Arrival::Failed(HubError::new(ErrorKind::Unavailable, "the reader of the partition has ended"))
+        })
     }
 
     /// Whether nothing waits to be taken.
     pub(crate) fn is_drained(&self) -> bool {
         self.arrivals.is_empty()
-    }
-}
-
-impl Drop for Link {
-    fn drop(&mut self) {
-        // The connection goes with the task that holds it.
-        if let Some(abort) = self.abort.take().or_else(|| self.told.try_recv().ok()) {
-            abort.abort();
-        }
     }
 }
 
@@ -163,83 +146,157 @@ pub(crate) async fn ask(
 fn read_extent(found: &EventHubPartitionProperties) -> (Extent, Option<String>) {
     let extent = Extent {
         first: found.beginning_sequence_number,
-        last: if found.is_empty && found.last_enqueued_sequence_number < 0 {
-            -1
-        } else {
-            found.last_enqueued_sequence_number
-        },
+        last: found.last_enqueued_sequence_number.max(-1),
+        enqueued: found.last_enqueued_time_utc,
     };
     let offset = Some(found.last_enqueued_offset.clone());
     (extent, offset.filter(|offset| !offset.is_empty() && offset != "-1"))
 }
 
-async fn read(options: &LinkOptions, arrivals: &mpsc::Sender<Arrival>) -> Result<(), HubError> {
-    let LinkOptions { hub, partition, from, credit } = options;
-    let client = hub.connect().await?;
-    let (extent, _) = ask(&client, partition).await?;
-    if arrivals.send(Arrival::Extent(extent)).await.is_err() {
-        return Ok(());
+/// Connects, reads until something fails or the link is dropped, and closes the connection.
+async fn run(options: LinkOptions, arrivals: mpsc::Sender<Arrival>, mut stopped: oneshot::Receiver<()>) {
+    let connected = tokio::select! {
+        _ = &mut stopped => return,
+        connected = options.hub.connect() => connected,
+    };
+    let (client, error) = match connected {
+        Err(error) => (None, error),
+        Ok(client) => {
+            let ended = tokio::select! {
+                _ = &mut stopped => Ok(()),
+                ended = Reading::new(&options, &client, &arrivals).run() => ended,
+            };
+            match ended {
+                Ok(()) => {
+                    close(client).await;
+                    return;
+                }
+                Err(error) => (Some(client), error),
+            }
+        }
+    };
+    tokio::select! {
+        _ = stopped => {}
+        // Nobody listens any more when the link was given up.
+        _ = arrivals.send(Arrival::Failed(error)) => {}
     }
-    let receiver_options = OpenReceiverOptions {
-        // As the processors of all SDKs have it: the next reader displaces this one.
-        owner_level: Some(0),
-        prefetch: Some(*credit),
-        start_position: Some(start(from)),
-        receive_timeout: None,
-    };
-    let receiver = client.open_receiver_on_partition(partition.clone(), Some(receiver_options)).await?;
-    let mut stream = pin!(receiver.stream_events());
-    // `None`: nobody knows which message is to come first.
-    let mut last = match from {
-        From::Position(position) => Some(position.sequence),
-        From::Time(_) => None,
-    };
-    // Only what was there when a look was made, and still does not come, is a reason to doubt the link.
-    let mut missing = false;
-    let mut look_at = Instant::now() + PROBE;
-    loop {
-        let next = tokio::time::timeout_at(look_at.into(), stream.next()).await;
-        match next {
-            Ok(Some(event)) => {
-                let (received, end) = gather(event?, &mut stream)?;
-                if let Some(newest) = received.last() {
-                    last = Some(newest.position.sequence);
+    if let Some(client) = client {
+        close(client).await;
+    }
+}
+
+/// What has been asked is answered: how the connection ends does not matter, as long as it ends.
+pub(crate) async fn close(client: ConsumerClient) {
+    let _ = tokio::time::timeout(CLOSE, client.close()).await;
+}
+
+/// A link that stands.
+struct Reading<'l> {
+    options: &'l LinkOptions,
+    client: &'l ConsumerClient,
+    arrivals: &'l mpsc::Sender<Arrival>,
+    /// The last message that came, or that is known to have come before; `None`: nobody knows which is the first.
+    last: Option<i64>,
+    look_at: Instant,
+}
+
+impl<'l> Reading<'l> {
+    fn new(
+        options: &'l LinkOptions,
+        client: &'l ConsumerClient,
+        arrivals: &'l mpsc::Sender<Arrival>,
+    ) -> Self {
+        let last = match &options.from {
+            From::Position(position) => Some(position.sequence),
+            From::Time(_) => None,
+        };
+        Self { options, client, arrivals, last, look_at: Instant::now() + PROBE }
+    }
+
+    /// The partition's extent. A client that has not answered in time must not be asked again: its answers are told
+    /// apart by nothing but their order.
+    async fn look(&mut self) -> Result<Extent, HubError> {
+        let (extent, _) = ask(self.client, &self.options.partition).await?;
+        self.options.end.store(extent.last, Relaxed);
+        self.look_at = Instant::now() + PROBE;
+        Ok(extent)
+    }
+
+    async fn run(mut self) -> Result<(), HubError> {
+        let LinkOptions { partition, from, credit, .. } = self.options;
+        let extent = self.look().await?;
+        if self.arrivals.send(Arrival::Opened(extent)).await.is_err() {
+            return Ok(());
+        }
+        let receiver_options = OpenReceiverOptions {
+            // As the processors of all SDKs have it: the next reader displaces this one.
+            owner_level: Some(0),
+            prefetch: Some(*credit),
+            start_position: Some(start(from)),
+            receive_timeout: None,
+        };
+        let opening = self.client.open_receiver_on_partition(partition.clone(), Some(receiver_options));
+        let opened = tokio::time::timeout(ANSWER, opening).await;
+        let receiver = opened.map_err(|_| HubError::silent("the request for messages", ANSWER))??;
+        let mut stream = pin!(receiver.stream_events());
+        // Only what was there when a look was made, and still does not come, is a reason to doubt the link.
+        let mut is_missing = false;
+        loop {
+            match tokio::time::timeout_at(self.look_at.into(), stream.next()).await {
+                Ok(Some(event)) => {
+                    is_missing = false;
+                    let (received, end) = gather(event?, &mut stream)?;
+                    if let Some(newest) = received.last() {
+                        self.last = Some(newest.position.sequence);
+                    }
+                    if !self.hand_over(received).await? {
+                        return Ok(());
+                    }
+                    if let Some(error) = end {
+                        return Err(error);
+                    }
                 }
-                missing = false;
-                // While nobody takes it, the queue is full or the rate limited: that is not the hub's silence.
-                if arrivals.send(Arrival::Messages(received)).await.is_err() {
-                    return Ok(());
+                Ok(None) => return Err(HubError::new(ErrorKind::Unavailable, "the hub has ended the link")),
+                Err(_) => {
+                    let extent = self.look().await?;
+                    let waits = self.is_behind(&extent);
+                    if waits && is_missing {
+                        return Err(HubError::silence(extent.last));
+                    }
+                    is_missing = waits;
+                    if is_missing {
+                        self.look_at = Instant::now() + GRACE;
+                    } else if self.arrivals.send(Arrival::Quiet).await.is_err() {
+                        return Ok(());
+                    }
                 }
-                if let Some(error) = end {
-                    return Err(error);
-                }
-                if Instant::now() < look_at {
-                    continue;
-                }
-                // It is alive: a look that fails says nothing against it.
-                if let Ok((extent, _)) = ask(&client, partition).await
-                    && arrivals.send(Arrival::Extent(extent)).await.is_err()
-                {
-                    return Ok(());
-                }
-                look_at = Instant::now() + PROBE;
             }
-            Ok(None) => return Err(HubError::new(ErrorKind::Unavailable, "the hub has ended the link")),
-            Err(_) => {
-                let (extent, _) = ask(&client, partition).await?;
-                let waits = last.is_some_and(|last| extent.last > last && extent.last >= extent.first);
-                if waits && missing {
-                    return Err(HubError::new(
-                        ErrorKind::Unavailable,
-                        format!("the partition is silent, though it has messages up to {}", extent.last),
-                    ));
-                }
-                missing = waits;
-                if arrivals.send(Arrival::Extent(extent)).await.is_err() {
-                    return Ok(());
-                }
-                look_at = Instant::now() + if missing { GRACE } else { PROBE };
+        }
+    }
+
+    fn is_behind(&self, extent: &Extent) -> bool {
+        let has_any = extent.last >= extent.first;
+        match (self.last, &self.options.from) {
+            (Some(last), _) => has_any && extent.last > last,
+            (None, From::Time(time)) => has_any && extent.enqueued.is_none_or(|enqueued| enqueued >= *time),
+            (None, From::Position(_)) => has_any,
+        }
+    }
+
+    /// Waits until somebody takes it. Meanwhile the queue is full or the rate limited: that is not the hub's silence,
+    /// and how much there is behind is looked at all the time. Returns whether anybody takes anything.
+    async fn hand_over(&mut self, received: Vec<Received>) -> Result<bool, HubError> {
+        let arrivals = self.arrivals;
+        let mut sending = pin!(arrivals.send(Arrival::Messages(received)));
+        let mut failure = None;
+        loop {
+            let look_at = self.look_at;
+            tokio::select! {
+                biased;
+                sent = &mut sending => return failure.map_or(Ok(sent.is_ok()), Err),
+                () = tokio::time::sleep_until(look_at.into()), if failure.is_none() => {}
             }
+            failure = self.look().await.err();
         }
     }
 }

@@ -1,8 +1,9 @@
 //! What the partitions of a hub count, beside what every source counts.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
 use event_source::PartitionId;
 
@@ -13,6 +14,7 @@ event_source::metrics! {
         counter bytes_read: "Bytes of the messages received from the hub.",
         counter messages_repeated: "Messages that were received again in one run, and dropped.",
         counter messages_missed: "Messages that the hub does not have any more, or skipped: their sequence numbers never came.",
+        counter messages_unreadable: "Messages that were no AMQP messages that can be read, and were left out.",
         counter reconnects: "Connections to a partition that were made again after an error.",
         counter silent_partitions: "Partitions that gave nothing while the hub had something for them; each was opened again.",
         counter partitions_lost: "Partitions that another process took over.",
@@ -20,18 +22,34 @@ event_source::metrics! {
         gauge partitions: "Partitions that the hub has.",
         gauge partitions_owned: "Partitions that this process reads.",
         gauge events_behind: "Messages of the owned partitions that were not evaluated yet, as of the last look.",
-        gauge seconds_behind: "Age of the last message evaluated in the owned partition that is furthest behind; 0 when nothing waits.",
+        gauge seconds_behind: "Age of the last message evaluated, or of the first one that waits, in the owned partition that is furthest behind; 0 when nothing waits.",
         gauge seconds_since_checkpoint: "Seconds since the last checkpoint of the owned partition whose checkpoint is oldest.",
     }
 }
 
 /// How one owned partition stands.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Standing {
-    /// Messages that the hub has and nobody evaluated yet.
-    pub(crate) events_behind: u64,
-    pub(crate) seconds_behind: u64,
+    /// The sequence number of the last message that the hub has.
+    pub(crate) end: Arc<AtomicI64>,
+    /// That of the last message that was evaluated, in this run or before; `None`: nobody knows.
+    pub(crate) evaluated: Option<i64>,
+    /// When the hub took that message, or the first one that waits.
+    pub(crate) enqueued: Option<SystemTime>,
+    /// When the last checkpoint was read or written.
     pub(crate) checkpoint: Option<Instant>,
+}
+
+impl Standing {
+    fn events_behind(&self) -> u64 {
+        let behind = self.evaluated.map_or(0, |at| self.end.load(Relaxed).saturating_sub(at));
+        u64::try_from(behind).unwrap_or_default()
+    }
+
+    fn seconds_behind(&self) -> u64 {
+        let age = self.enqueued.and_then(|at| at.elapsed().ok()).unwrap_or_default();
+        if self.events_behind() == 0 { 0 } else { age.as_secs() }
+    }
 }
 
 /// The gauges of several partitions.
@@ -67,11 +85,23 @@ impl HubBoard {
             Some(standing) => standings.insert(partition.clone(), standing),
             None => standings.remove(partition),
         };
+    }
+
+    /// Keeps the gauges current, also while nothing is evaluated.
+    pub(crate) async fn run(&self) {
+        loop {
+            self.show();
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    }
+
+    fn show(&self) {
+        let standings = self.standings.lock().unwrap_or_else(PoisonError::into_inner);
         let all = || standings.values();
         let metrics = &self.metrics;
         metrics.partitions_owned.set(standings.len() as u64);
-        metrics.events_behind.set(all().map(|one| one.events_behind).sum());
-        metrics.seconds_behind.set(all().map(|one| one.seconds_behind).max().unwrap_or_default());
+        metrics.events_behind.set(all().map(Standing::events_behind).sum());
+        metrics.seconds_behind.set(all().map(Standing::seconds_behind).max().unwrap_or_default());
         let oldest = all().filter_map(|one| one.checkpoint).min();
         metrics.seconds_since_checkpoint.set(oldest.map_or(0, |at| at.elapsed().as_secs()));
     }

@@ -1,5 +1,6 @@
 //! [`Sharing`]: the rhythm in which a process renews what it owns, sees what others own, and takes its share.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -34,6 +35,9 @@ pub(crate) struct Sharing {
     leases: Vec<watch::Sender<Lease>>,
     metrics: Arc<HubMetrics>,
     look_now: Notify,
+    /// How many looks were begun, and the last of them that has worked.
+    begun: AtomicU64,
+    done: watch::Sender<u64>,
     closing: watch::Sender<bool>,
     /// One look at a time, and none while a partition is given up.
     turn: FairMutex<Looks>,
@@ -46,6 +50,8 @@ pub(crate) struct Sharing {
 struct Looks {
     /// For each partition, the blobs of the last look and since when they have not changed.
     seen: Vec<(Vec<Blob>, Instant)>,
+    /// When they were seen last.
+    seen_at: Instant,
     health: Health,
     leases: u64,
     random: fastrand::Rng,
@@ -61,6 +67,7 @@ impl Sharing {
         let now = Instant::now();
         let looks = Looks {
             seen: vec![(Vec::new(), now); partitions.len()],
+            seen_at: now,
             health: Health::new(),
             leases: 0,
             random: fastrand::Rng::new(),
@@ -73,6 +80,8 @@ impl Sharing {
             partitions,
             metrics,
             look_now: Notify::new(),
+            begun: AtomicU64::new(0),
+            done: watch::Sender::new(0),
             closing: watch::Sender::new(false),
             turn: FairMutex::new(looks),
             failure: Mutex::new(None),
@@ -84,9 +93,17 @@ impl Sharing {
         self.leases.get(index).map_or_else(|| watch::Sender::new(None).subscribe(), watch::Sender::subscribe)
     }
 
-    /// Something happened that may be somebody's taking over: look before the interval is over.
-    pub(crate) fn look_now(&self) {
+    /// Something happened that may be somebody's taking over: looks before the interval is over. The first look that
+    /// knows of it has the number that is returned, and [`looks`](Self::looks) tells when it has worked.
+    pub(crate) fn look_now(&self) -> u64 {
+        let next = self.begun.load(Relaxed) + 1;
         self.look_now.notify_one();
+        next
+    }
+
+    /// The number of the last look that has worked.
+    pub(crate) fn looks(&self) -> watch::Receiver<u64> {
+        self.done.subscribe()
     }
 
     /// Why nothing can be known of who owns what, if that is so.
@@ -101,10 +118,15 @@ impl Sharing {
         loop {
             // Processes that were started together do not look together.
             let pause = self.options.load_balancing_interval.mul_f64(0.8 + 0.4 * fastrand::f64());
+            // However often somebody asks for a look, the store has some rest.
+            let asked = async {
+                tokio::time::sleep(self.options.load_balancing_interval / 10).await;
+                self.look_now.notified().await;
+            };
             tokio::select! {
                 _ = closing.wait_for(|closing| *closing) => return,
                 () = tokio::time::sleep(pause) => {}
-                () = self.look_now.notified() => {}
+                () = asked => {}
             }
             tokio::select! {
                 _ = closing.wait_for(|closing| *closing) => return,
@@ -116,13 +138,15 @@ impl Sharing {
     /// One look at who owns what; renews, and takes a share.
     pub(crate) async fn look(&self) -> Result<(), SourceError> {
         let mut looks = self.turn.lock().await;
+        let number = self.begun.fetch_add(1, Relaxed) + 1;
         let looked = self.balance(&mut looks).await;
         let change = match &looked {
             Ok(()) => looks.health.succeeded(Instant::now()),
             Err(error) => looks.health.failed(Instant::now(), error.kind()),
         };
         match (&looked, change) {
-            (Err(error), HealthChange::Failing) => {
+            // Who owns nothing hears of it from its partitions.
+            (Err(error), HealthChange::Failing) if self.owns_any() => {
                 log::warn!("who reads which partition cannot be known: {}; trying again", chain(error));
             }
             (_, HealthChange::Recovered { .. }) => log::info!("who reads which partition is known again"),
@@ -130,15 +154,25 @@ impl Sharing {
         }
         let failure = looked.as_ref().err().map(|error| (error.kind(), chain(error)));
         *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
+        if looked.is_ok() {
+            self.done.send_replace(number);
+        }
         looked
+    }
+
+    fn owns_any(&self) -> bool {
+        self.leases.iter().any(|lease| lease.borrow().is_some())
     }
 
     async fn balance(&self, looks: &mut Looks) -> Result<(), SourceError> {
         let ownerships = self.store.ownerships(&self.partitions).await?;
         let now = Instant::now();
+        // After a time without a look nobody can be said to have given no sign in it.
+        let was_blind = now.duration_since(looks.seen_at) > self.options.load_balancing_interval * 2;
+        looks.seen_at = now;
         let mut holders = Vec::with_capacity(ownerships.len());
         for (ownership, (blobs, since)) in ownerships.iter().zip(&mut looks.seen) {
-            if *blobs != ownership.blobs {
+            if was_blind || *blobs != ownership.blobs {
                 ownership.blobs.clone_into(blobs);
                 *since = now;
             }
@@ -155,17 +189,21 @@ impl Sharing {
             if self.claim(looks, index).await? && is_stolen {
                 self.metrics.partitions_stolen.increment();
             }
+            // A store that is slow must not keep us from renewing what we have.
+            if now.elapsed() > self.options.load_balancing_interval {
+                break;
+            }
         }
         Ok(())
     }
 
     fn holder(&self, ownership: &Ownership, is_expired: bool) -> Holder {
-        if ownership.owner == self.me {
-            Holder::Me
-        } else if ownership.owner.is_empty() || is_expired {
-            Holder::Nobody
-        } else {
-            Holder::Other(ownership.owner.clone())
+        // Where two spellings name two owners, the other one has claimed without knowing of ours: it is theirs.
+        match (ownership.owners.iter().find(|owner| **owner != self.me), ownership.owners.is_empty()) {
+            (None, true) => Holder::Nobody,
+            (None, false) => Holder::Me,
+            (Some(_), _) if is_expired => Holder::Nobody,
+            (Some(other), _) => Holder::Other(other.clone()),
         }
     }
 

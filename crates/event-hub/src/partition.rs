@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use std::time::{Duration, Instant, SystemTime};
 
 use event_source::checkpoint::Saver;
@@ -13,7 +14,7 @@ use tokio::sync::{oneshot, watch};
 use crate::consumer::{ConsumerOptions, StartPosition};
 use crate::error::HubError;
 use crate::hub::Hub;
-use crate::link::{Arrival, Extent, From, HubMessage, Link, LinkOptions, Received, ask};
+use crate::link::{Arrival, Extent, From, HubMessage, Link, LinkOptions, Received, ask, close};
 use crate::local_thread::LocalThread;
 use crate::metrics::{HubBoard, Standing};
 use crate::ownership::{Lease, Sharing};
@@ -65,9 +66,14 @@ pub struct Partition {
     writing: Option<i64>,
     written_at: Option<Instant>,
     saver: Saver<Vec<Blob>>,
-    extent: Option<Extent>,
+    /// The sequence number of the last message that the hub has, as of the last look.
+    end: Arc<AtomicI64>,
     mean_size: MeanSize,
     linked_at: Instant,
+    /// How often in a row the hub has said something that cannot be, and may be a mistake.
+    doubts: u32,
+    /// How often in a row a link has ended with the same message, which cannot be read.
+    unreadable: u32,
 }
 
 #[derive(Debug)]
@@ -76,6 +82,11 @@ enum State {
     Foreign,
     /// Owned, and nothing under way.
     Owned,
+    /// Owned as far as is known, but displaced: it is read again when a look has confirmed that it is ours.
+    Contested {
+        look: u64,
+        looks: watch::Receiver<u64>,
+    },
     /// The checkpoint is being read.
     Beginning(oneshot::Receiver<Result<Beginning, SourceError>>),
     Linked {
@@ -102,6 +113,14 @@ struct Beginning {
 const LOOK: Duration = Duration::from_secs(1);
 /// A link is not opened again for more credit more often.
 const STEADY: Duration = Duration::from_secs(10);
+/// A link is made anew before the token ends with which it may ask the hub how much there is.
+const LIFE: Duration = Duration::from_secs(45 * 60);
+/// So often the hub has to say that it ends before the checkpoint.
+const DOUBTS: u32 = 3;
+/// So often a message has to fail.
+const TRIES: u32 = 3;
+/// For the last checkpoint; what is left of the time to close belongs to giving the partition up.
+const LAST_SAVE: Duration = Duration::from_millis(1200);
 
 impl Partition {
     pub(crate) fn new(shared: Arc<Shared>, index: usize, name: String, saver: Saver<Vec<Blob>>) -> Self {
@@ -125,9 +144,11 @@ impl Partition {
             writing: None,
             written_at: None,
             saver,
-            extent: None,
+            end: Arc::new(AtomicI64::new(-1)),
             mean_size: MeanSize::default(),
             linked_at: Instant::now(),
+            doubts: 0,
+            unreadable: 0,
         }
     }
 
@@ -139,7 +160,8 @@ impl Partition {
         }
         self.lease = lease;
         self.from = None;
-        self.extent = None;
+        self.end = Arc::new(AtomicI64::new(-1));
+        (self.doubts, self.unreadable) = (0, 0);
         // What was given before is not ours to write any more: the new owner began at the checkpoint.
         self.in_flight.clear();
         self.evaluated = None;
@@ -162,8 +184,13 @@ impl Partition {
     fn link(&mut self, from: From) -> State {
         let credit = self.credit();
         self.linked_at = Instant::now();
-        let options =
-            LinkOptions { hub: Arc::clone(&self.shared.hub), partition: self.name.clone(), from, credit };
+        let options = LinkOptions {
+            hub: Arc::clone(&self.shared.hub),
+            partition: self.name.clone(),
+            from,
+            credit,
+            end: Arc::clone(&self.end),
+        };
         State::Linked { link: Link::start(&self.shared.thread, options), is_up: false }
     }
 
@@ -173,22 +200,27 @@ impl Partition {
         credit(share, self.mean_size.get())
     }
 
-    /// The hub has said how much there is.
-    fn measured(&mut self, extent: Extent) {
-        self.extent = Some(extent);
-        let Some(From::Position(position)) = &mut self.from else { return };
+    /// A link begins: the hub has said how much there is.
+    fn opened(&mut self, extent: Extent) -> Result<(), SourceError> {
+        let Some(From::Position(position)) = &mut self.from else { return Ok(()) };
         let (id, metrics) = (&self.id, self.shared.board.metrics());
-        if position.sequence > extent.last {
+        let at = position.sequence;
+        if at > extent.last {
+            self.doubts += 1;
+            self.state = State::Owned;
+            if self.doubts < DOUBTS {
+                let message =
+                    format!("the hub ends at message {}, and {at} was read; looking again", extent.last);
+                return Err(SourceError::new(ErrorKind::Unavailable, message));
+            }
             log::error!(
-                "`{id}`: the checkpoint is at {}, and the hub ends at {}: it was made anew; reading it from its beginning",
-                position.sequence,
+                "`{id}`: message {at} was read, and the hub ends at {}: it was made anew; reading it from its beginning",
                 extent.last
             );
             *position = Position::START;
             self.written = None;
-            self.state = State::Owned;
-        } else if position.sequence >= 0 && position.sequence + 1 < extent.first {
-            let missed = extent.first - position.sequence - 1;
+        } else if at >= 0 && at + 1 < extent.first {
+            let missed = extent.first - at - 1;
             metrics.messages_missed.add(missed.unsigned_abs());
             log::error!(
                 "`{id}`: {missed} messages were never read: the hub does not keep them any more; raise its retention, or read faster"
@@ -197,6 +229,8 @@ impl Partition {
             *position = Position { sequence: extent.first - 1, offset: None };
             self.state = State::Owned;
         }
+        self.doubts = 0;
+        Ok(())
     }
 
     /// Leaves out what was given before, and counts what never came.
@@ -257,6 +291,17 @@ impl Partition {
         }
     }
 
+    async fn save_last(&mut self) -> Result<(), SourceError> {
+        self.saver.settle().await;
+        self.take_saved();
+        match (self.lease, self.unwritten()) {
+            (Some(_), Some(position)) => {
+                self.shared.store.save(&position, self.blobs.clone()).await.map(drop)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// What was evaluated and no checkpoint says.
     fn unwritten(&self) -> Option<Position> {
         let position = &self.evaluated.as_ref()?.position;
@@ -270,16 +315,13 @@ impl Partition {
     fn update_board(&self) {
         let standing = self.lease.map(|_| {
             let evaluated = self.evaluated.as_ref();
-            let at = evaluated.map_or(self.written, |mark| Some(mark.position.sequence));
-            let behind = match (self.extent, at) {
-                (Some(extent), Some(at)) => extent.last.saturating_sub(at),
-                (Some(extent), None) => extent.last - extent.first + 1,
-                (None, _) => 0,
-            };
-            let events_behind = u64::try_from(behind).unwrap_or_default().max(self.in_flight.len() as u64);
-            let age = evaluated.and_then(|mark| mark.enqueued).and_then(|at| at.elapsed().ok());
-            let seconds_behind = if events_behind == 0 { 0 } else { age.unwrap_or_default().as_secs() };
-            Standing { events_behind, seconds_behind, checkpoint: self.written_at }
+            let waiting = || self.in_flight.front().map(|(_, mark)| mark);
+            Standing {
+                end: Arc::clone(&self.end),
+                evaluated: evaluated.map_or(self.written, |mark| Some(mark.position.sequence)),
+                enqueued: evaluated.or_else(waiting).and_then(|mark| mark.enqueued),
+                checkpoint: self.written_at,
+            }
         });
         self.shared.board.update(&self.id, standing);
     }
@@ -289,8 +331,9 @@ impl Partition {
         let patience = LOOK.min(self.until_due());
         match &mut self.state {
             State::Foreign => {
-                // One line for all partitions.
+                // One line for all partitions; whoever reads some is told by them.
                 if self.index == 0
+                    && self.shared.board.owned() == 0
                     && let Some(error) = self.shared.sharing.failure()
                 {
                     return Some(Err(error));
@@ -298,6 +341,19 @@ impl Partition {
                 // Whoever is gone has taken all leases along; the process ends then.
                 let _ = tokio::time::timeout(LOOK, self.leases.changed()).await;
                 Some(Ok(NextBatch::Idle(Duration::ZERO)))
+            }
+            State::Contested { look, looks } => {
+                let look = *look;
+                tokio::select! {
+                    _ = looks.wait_for(|done| *done >= look) => {}
+                    _ = self.leases.changed() => return None,
+                    () = tokio::time::sleep(LOOK) => {
+                        let failure = self.shared.sharing.failure();
+                        return Some(failure.map_or(Ok(NextBatch::Idle(Duration::ZERO)), Err));
+                    }
+                }
+                self.state = State::Owned;
+                None
             }
             State::Owned => {
                 self.state = match self.from.clone() {
@@ -325,22 +381,28 @@ impl Partition {
                     }
                 }
             }
+            State::Linked { .. } if self.linked_at.elapsed() > LIFE => {
+                self.state = State::Owned;
+                None
+            }
             State::Linked { link, is_up } => {
                 let arrival = tokio::select! {
                     arrival = link.next() => arrival,
                     _ = self.leases.changed() => return None,
                     () = tokio::time::sleep(patience) => {
-                        // A link that does not stand yet is no success.
+                        // A link that has not shown that it works is no success.
                         return is_up.then_some(Ok(NextBatch::Idle(Duration::ZERO)));
                     }
                 };
                 match arrival {
-                    Arrival::Extent(extent) => {
+                    Arrival::Opened(extent) => self.opened(extent).err().map(Err),
+                    Arrival::Quiet => {
                         *is_up = true;
-                        self.measured(extent);
                         Some(Ok(NextBatch::Idle(Duration::ZERO)))
                     }
                     Arrival::Messages(received) => {
+                        *is_up = true;
+                        self.unreadable = 0;
                         let messages = self.sift(received);
                         self.fit_credit();
                         // What was all repeated has nothing to acknowledge.
@@ -353,12 +415,36 @@ impl Partition {
     }
 
     fn lost(&mut self, error: HubError) -> SourceError {
-        self.state = State::Owned;
-        self.shared.board.metrics().reconnects.increment();
-        if error.is_stolen {
-            self.shared.sharing.look_now();
+        let metrics = self.shared.board.metrics();
+        metrics.reconnects.increment();
+        if error.is_silence {
+            metrics.silent_partitions.increment();
+        }
+        self.state = if error.is_stolen {
+            // Reading on before that is known would displace whoever has it now, and they us.
+            let sharing = &self.shared.sharing;
+            State::Contested { look: sharing.look_now(), looks: sharing.looks() }
+        } else {
+            State::Owned
+        };
+        if error.is_unreadable {
+            self.unreadable += 1;
+            self.leave_out();
         }
         error.while_doing(&format!("read partition {} of `{}`", self.name, self.shared.hub.title()))
+    }
+
+    /// A message that can never be read must not keep those behind it.
+    fn leave_out(&mut self) {
+        if self.unreadable < TRIES {
+            return;
+        }
+        let Some(From::Position(position)) = &mut self.from else { return };
+        self.unreadable = 0;
+        let next = position.sequence + 1;
+        *position = Position { sequence: next, offset: None };
+        self.shared.board.metrics().messages_unreadable.increment();
+        log::error!("`{}`: message {next} is no AMQP message that can be read; it is left out", self.id);
     }
 
     /// A link whose credit does not fit its messages is opened again, once nothing that it gave waits.
@@ -397,8 +483,12 @@ async fn begin(
             error.while_doing(&format!("look at partition {partition} of `{}`", hub.title()))
         })?,
     };
-    // Written down at once: who is killed before the first interval is over begins here again, not later.
-    let blobs = store.save(&position, checkpoint.blobs).await?;
+    // Written down at once: who is killed before the first interval is over begins here again, not later. And only
+    // where nobody else has begun: what they have not evaluated must not be covered by our beginning.
+    let Some(blobs) = store.create(&position, &checkpoint.blobs).await? else {
+        let message = format!("partition {partition}: somebody else has begun to read it; looking again");
+        return Err(SourceError::new(ErrorKind::Unavailable, message));
+    };
     let written = Some(position.sequence);
     Ok(Beginning { from: From::Position(position), blobs, written })
 }
@@ -407,8 +497,7 @@ async fn begin(
 async fn end(hub: &Hub, partition: &str) -> Result<Position, HubError> {
     let client = hub.connect().await?;
     let (extent, offset) = ask(&client, partition).await?;
-    // The answer is there; how the connection ends does not matter.
-    let _ = tokio::time::timeout(Duration::from_secs(1), client.close()).await;
+    close(client).await;
     Ok(Position { sequence: extent.last, offset })
 }
 
@@ -455,15 +544,11 @@ impl EventSource for Partition {
     async fn close(&mut self) -> Result<(), SourceError> {
         self.follow_lease();
         self.state = State::Foreign;
-        self.saver.settle().await;
-        self.take_saved();
-        // The position first, then the ownership: whoever is next begins where this one ended.
-        let saved = match (self.lease, self.unwritten()) {
-            (Some(_), Some(position)) => {
-                self.shared.store.save(&position, self.blobs.clone()).await.map(drop)
-            }
-            _ => Ok(()),
-        };
+        // The position first, then the ownership: whoever is next begins where this one ended. But a store that is too
+        // slow for the first must not keep it from the second.
+        let saved = tokio::time::timeout(LAST_SAVE, self.save_last()).await.unwrap_or_else(|_| {
+            Err(SourceError::new(ErrorKind::Unavailable, "the last checkpoint could not be written in time"))
+        });
         self.shared.board.update(&self.id, None);
         self.shared.sharing.release(self.index).await?;
         saved

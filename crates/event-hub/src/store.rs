@@ -15,6 +15,7 @@ use object_store::path::Path;
 use object_store::{Attribute, Attributes, GetOptions, PutMode, PutOptions, PutPayload, UpdateVersion};
 
 use crate::blob::BlobContainer;
+use crate::error::one_line;
 use crate::hub::Hub;
 use crate::position::Position;
 
@@ -37,8 +38,8 @@ pub(crate) struct Checkpoint {
 /// A partition's ownership.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Ownership {
-    /// Empty: given up, or never had.
-    pub(crate) owner: String,
+    /// Everybody whom a spelling names; nobody: given up, or never had.
+    pub(crate) owners: Vec<String>,
     pub(crate) blobs: Vec<Blob>,
 }
 
@@ -104,6 +105,15 @@ impl PartitionStore {
         Ok(Checkpoint { position, blobs })
     }
 
+    /// Writes the first checkpoint of a partition; `None` when there is one by now, which tells where to begin.
+    pub(crate) async fn create(
+        &self,
+        position: &Position,
+        blobs: &[Blob],
+    ) -> Result<Option<Vec<Blob>>, SourceError> {
+        self.put_all(blobs, &position.to_metadata()).await
+    }
+
     /// Writes `position`, unless what is there is as far: whoever took the partition over may have moved on.
     pub(crate) async fn save(&self, position: &Position, blobs: Vec<Blob>) -> Result<Vec<Blob>, SourceError> {
         try_join_all(blobs.into_iter().map(|blob| self.save_one(position, blob))).await
@@ -158,27 +168,24 @@ impl PartitionStore {
             let Some(entries) = found.remove(partition) else {
                 let given = self.prefixes.first().map(String::as_str).unwrap_or_default();
                 let path = Path::from(format!("{given}/ownership/{partition}"));
-                return Ownership { owner: String::new(), blobs: vec![Blob { path, etag: None }] };
+                return Ownership { owners: Vec::new(), blobs: vec![Blob { path, etag: None }] };
             };
-            // Two spellings with two owners: neither of them knows of the other; the one that is there counts.
-            let owner = entries.iter().map(|(_, owner)| owner).find(|owner| !owner.is_empty());
-            let owner = owner.cloned().unwrap_or_default();
+            let owners = entries.iter().map(|(_, owner)| owner).filter(|owner| !owner.is_empty());
+            let owners = owners.cloned().collect();
             let mut blobs: Vec<_> = entries.into_iter().map(|(blob, _)| blob).collect();
             blobs.sort_by(|one, other| one.path.cmp(&other.path));
-            Ownership { owner, blobs }
+            Ownership { owners, blobs }
         };
         Ok(partitions.iter().map(ownership).collect())
     }
 
     /// Makes `owner` the owner, if nobody has written since `blobs` were seen. Returns them as they are now.
     pub(crate) async fn claim(&self, owner: &str, blobs: &[Blob]) -> Result<Option<Vec<Blob>>, SourceError> {
-        let mut claimed = Vec::new();
-        for blob in blobs {
-            let Some(etag) = self.put(blob, vec![(OWNER, owner.to_owned())]).await? else { return Ok(None) };
-            self.know_owner(&blob.path, &etag, owner);
-            claimed.push(Blob { path: blob.path.clone(), etag: Some(etag) });
+        let claimed = self.put_all(blobs, &[(OWNER, owner.to_owned())]).await?;
+        for blob in claimed.iter().flatten() {
+            self.know_owner(&blob.path, blob.etag.as_deref().unwrap_or_default(), owner);
         }
-        Ok(Some(claimed))
+        Ok(claimed)
     }
 
     /// Gives up what `owner` still owns: the next one may have it at once.
@@ -192,6 +199,20 @@ impl PartitionStore {
             }
         }
         Ok(())
+    }
+
+    /// Writes all spellings as they were seen; `None` when one of them is another by now.
+    async fn put_all(
+        &self,
+        blobs: &[Blob],
+        metadata: &[(&'static str, String)],
+    ) -> Result<Option<Vec<Blob>>, SourceError> {
+        let mut written = Vec::with_capacity(blobs.len());
+        for blob in blobs {
+            let Some(etag) = self.put(blob, metadata.to_vec()).await? else { return Ok(None) };
+            written.push(Blob { path: blob.path.clone(), etag: Some(etag) });
+        }
+        Ok(Some(written))
     }
 
     /// Writes an empty blob with these metadata over the version that was seen; `None` when there is another by now.
@@ -253,7 +274,7 @@ impl PartitionStore {
             object_store::Error::NotFound { .. } => ErrorKind::NotFound,
             _ => ErrorKind::Unavailable,
         };
-        self.error(kind, verb, path, Box::new(error))
+        self.error(kind, verb, path, one_line(&error.to_string()).into())
     }
 
     fn error(

@@ -201,7 +201,8 @@ fn hub(config: &Config, identity: &Identity) -> Result<Hub, SourceError> {
         "" => "$Default",
         group => group,
     };
-    match (&config.event_hub_namespace_connection_string, text(config.event_hub_namespace.as_ref())) {
+    let namespace = text(config.event_hub_namespace.as_ref());
+    match (given(config.event_hub_namespace_connection_string.as_ref(), namespace), namespace) {
         (Some(_), Some(_)) => Err(wrong(
             "`event_hub_namespace` and `event_hub_namespace_connection_string` are two ways to the hub: give one",
         )),
@@ -227,7 +228,8 @@ fn container(config: &Config, identity: &Identity) -> Result<BlobContainer, Sour
     let name = text(config.blob_storage_container_name.as_ref()).ok_or_else(|| {
         wrong("`blob_storage_container_name` is missing: checkpoints are kept in a container")
     })?;
-    match (&config.blob_storage_connection_string, text(config.blob_storage_account_url.as_ref())) {
+    let account = text(config.blob_storage_account_url.as_ref());
+    match (given(config.blob_storage_connection_string.as_ref(), account), account) {
         (Some(_), Some(_)) => Err(wrong(
             "`blob_storage_account_url` and `blob_storage_connection_string` are two ways to the container: give one",
         )),
@@ -237,6 +239,11 @@ fn container(config: &Config, identity: &Identity) -> Result<BlobContainer, Sour
             "`blob_storage_connection_string` is missing: set it, or `blob_storage_account_url` with a workload or managed identity",
         )),
     }
+}
+
+/// A connection string; an empty one, as a template leaves it behind, is none where there is the other way.
+fn given<'c>(secret: Option<&'c Secret>, other: Option<&str>) -> Option<&'c Secret> {
+    secret.filter(|secret| other.is_none() || !secret.expose().trim().is_empty())
 }
 
 fn start(position: &str) -> Result<StartPosition, SourceError> {
@@ -311,6 +318,23 @@ mod tests {
         check_error(|config| config.categories.clear(), "`categories`");
         check_error(|config| config.event_hub_namespace = Some("ns".to_owned()), "two ways to the hub");
         check_error(|config| config.ownership_expiration = Seconds::new(15), "`ownership_expiration`");
+    }
+
+    #[test]
+    fn an_empty_connection_string_beside_an_identity_is_none() {
+        let with_identity = |config: &mut Config| {
+            config.event_hub_namespace_connection_string = Some(Secret::new(""));
+            config.blob_storage_connection_string = Some(Secret::new(" "));
+            config.event_hub_namespace = Some("ns.servicebus.windows.net".to_owned());
+            config.blob_storage_account_url = Some("https://acme.blob.core.windows.net".to_owned());
+            config.tenant_id = Some("00000000-0000-0000-0000-000000000000".to_owned());
+            config.client_id = config.tenant_id.clone();
+        };
+        settings(with_identity).expect("an identity is enough");
+        check_error(
+            |config| config.event_hub_namespace_connection_string = Some(Secret::new("")),
+            "`event_hub_namespace_connection_string`",
+        );
     }
 
     #[test]

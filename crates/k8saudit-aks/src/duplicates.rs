@@ -6,8 +6,8 @@ use audit_core::EventIdentity;
 
 /// The last events, by the hash of what identifies them.
 ///
-/// An event that is known here came before in the same queue, so it is evaluated before the copy's batch is
-/// acknowledged: no checkpoint passes a copy whose first could still be lost.
+/// What is left out here cannot be lost. The first of the two came by the same partition, and is evaluated before the
+/// copy's batch is acknowledged; or by another one, whose own checkpoint does not pass it before it was evaluated.
 #[derive(Debug, Default)]
 pub(crate) struct Duplicates {
     known: HashSet<EventIdentity>,

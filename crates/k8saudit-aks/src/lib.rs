@@ -102,6 +102,7 @@ impl Provider for K8sAuditAks {
                     limits: Limits { max_event_size: settings.common.max_event_size },
                     duplicates: duplicates.clone(),
                     metrics: Arc::clone(&aks),
+                    told: None,
                 };
                 Limited::new(Decoded::new(partition, records), limit.clone())
             };

@@ -1,10 +1,10 @@
 //! [`Records`]: from a hub's message to the audit events in it.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use audit_core::envelope::azure::{Options, split};
-use audit_core::{Limits, UnixNanos};
+use audit_core::{Limits, Rejected, UnixNanos};
 use audit_plugin::Intake;
 use event_hub::HubMessage;
 use event_source::{Decode, Event};
@@ -21,7 +21,12 @@ pub(crate) struct Records {
     /// `None`: copies are events like others.
     pub(crate) duplicates: Option<Arc<Mutex<Duplicates>>>,
     pub(crate) metrics: Arc<AksMetrics>,
+    /// When the place of something rejected was told last.
+    pub(crate) told: Option<Instant>,
 }
+
+/// How long no place is told again.
+const QUIET: Duration = Duration::from_secs(1);
 
 impl Decode<HubMessage> for Records {
     fn decode(&mut self, message: HubMessage, events: &mut Vec<Event>) {
@@ -41,15 +46,24 @@ impl Decode<HubMessage> for Records {
                 .retain(|event| event.identity.is_none_or(|identity| duplicates.is_new(identity)));
             self.metrics.duplicates_dropped.add((before - outcome.split.events.len()) as u64);
         }
-        for rejected in &outcome.split.rejected {
+        self.tell(message.sequence_number, &outcome.split.rejected);
+        self.intake.take(outcome.split, events);
+    }
+}
+
+impl Records {
+    /// Where what was rejected stood, for whoever wants to look at it in the hub; never what it was.
+    fn tell(&mut self, message: i64, rejected: &[Rejected]) {
+        if rejected.is_empty() || self.told.is_some_and(|told| told.elapsed() < QUIET) {
+            return;
+        }
+        self.told = Some(Instant::now());
+        let source = self.intake.source();
+        for Rejected { kind, offset, len, .. } in rejected {
+            let kind = kind.as_str();
             log::debug!(
-                "message {} of the partition: {} of {} bytes at {} are no audit event",
-                message.sequence_number,
-                rejected.kind.as_str(),
-                rejected.len,
-                rejected.offset
+                "`{source}`: message {message}: {len} bytes at offset {offset} are no audit event (`{kind}`)"
             );
         }
-        self.intake.take(outcome.split, events);
     }
 }

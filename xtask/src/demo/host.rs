@@ -1,15 +1,14 @@
 //! Which program gives the alerts: Falco, sysdig, or the demo itself.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
 use super::rule::Rule;
-use super::{CLUSTER, Stage};
-use crate::plugins::K8SAUDIT_EKS;
+use super::{Run, Stage};
 use crate::process::{self, Running};
 use crate::sysdig::{self, Capture, Sysdig};
 use crate::workspace::Workspace;
@@ -68,11 +67,11 @@ impl Host {
     }
 
     /// The program that prints the alerts; `None` when that is the demo.
-    pub(super) fn command(&self, stage: &Stage) -> Result<Option<Command>> {
+    pub(super) fn command(&self, stage: &Stage, run: &Run<'_>) -> Result<Option<Command>> {
         Ok(match self {
             Self::Falco(program) => {
                 let config = stage.workspace.target("demo-falco.yaml");
-                fs::write(&config, falco_yaml(stage)?)?;
+                fs::write(&config, falco_yaml(&stage.rules, run)?)?;
                 let mut command = Command::new(program);
                 command.arg("-c").arg(config).args(["--disable-source", "syscall"]);
                 Some(command)
@@ -80,10 +79,10 @@ impl Host {
             Self::Sysdig(sysdig) => {
                 let rule = &stage.rule;
                 Some(sysdig.command(&Capture {
-                    library: &stage.library,
-                    plugin: K8SAUDIT_EKS.name,
-                    config: &stage.config,
-                    open: CLUSTER,
+                    library: run.library,
+                    plugin: run.act.plugin.name,
+                    config: &run.config.to_string(),
+                    open: run.act.cluster,
                     filter: rule.condition.trim(),
                     format: &format!("%evt.time: {} {}", rule.priority(), rule.output.trim()),
                     count: None,
@@ -95,18 +94,18 @@ impl Host {
 }
 
 /// What Falco needs to run the plugin and nothing else.
-fn falco_yaml(stage: &Stage) -> Result<String> {
-    let init_config: serde_json::Value = serde_json::from_str(&stage.config)?;
-    let library = stage.library.to_str().context("the plugin's path is not UTF-8")?;
-    let rules = fs::canonicalize(&stage.rules)?;
+fn falco_yaml(rules: &Path, run: &Run<'_>) -> Result<String> {
+    let name = run.act.plugin.name;
+    let library = run.library.to_str().context("the plugin's path is not UTF-8")?;
+    let rules = fs::canonicalize(rules)?;
     let config = serde_json::json!({
         "plugins": [{
-            "name": K8SAUDIT_EKS.name,
+            "name": name,
             "library_path": library,
-            "init_config": init_config,
-            "open_params": CLUSTER,
+            "init_config": run.config,
+            "open_params": run.act.cluster,
         }],
-        "load_plugins": [K8SAUDIT_EKS.name],
+        "load_plugins": [name],
         "rules_files": [rules],
         "stdout_output": { "enabled": true },
         "syslog_output": { "enabled": false },
@@ -130,12 +129,16 @@ pub(super) fn until_quiet(
     let mut running = Running::start(command)?;
     let deadline = Instant::now() + patience;
     loop {
-        match running.next_line(Instant::now() + QUIET) {
+        let quiet = Instant::now() + QUIET;
+        match running.next_line(quiet) {
             Some(line) => {
                 alerts += usize::from(line.contains(&mark));
                 println!("{line}");
             }
-            None if !running.is_running() => bail!("it ended before it had read everything, see above"),
+            // Outputs end a moment before the program does.
+            None if Instant::now() < quiet || !running.is_running() => {
+                bail!("it ended before it had read everything, see above")
+            }
             None if all() => break,
             None => ensure!(
                 Instant::now() < deadline,
@@ -150,7 +153,10 @@ pub(super) fn until_quiet(
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::demo::act::ACTS;
 
     const RULE: &str = "- rule: R\n  condition: x.y = 1\n  output: o\n  priority: NOTICE";
 
@@ -181,19 +187,18 @@ mod tests {
 
     #[test]
     fn falco_gets_the_plugin_and_nothing_else() {
-        let workspace = Workspace::find().unwrap();
-        let stage = Stage {
-            rules: workspace.root().join("rules/k8s_audit_dummy_rule.yaml"),
-            workspace,
-            library: "/p/libx.so".into(),
-            config: r#"{"region": "r", "polling_interval": 0.5}"#.to_owned(),
-            rule: Rule::parse(RULE).unwrap(),
-        };
-        let yaml: serde_yaml_ng::Value = serde_yaml_ng::from_str(&falco_yaml(&stage).unwrap()).unwrap();
-        assert_eq!(yaml["plugins"][0]["library_path"], "/p/libx.so");
-        assert_eq!(yaml["plugins"][0]["init_config"]["polling_interval"], 0.5);
-        assert_eq!(yaml["plugins"][0]["open_params"], CLUSTER);
-        assert_eq!(yaml["load_plugins"][0], yaml["plugins"][0]["name"]);
-        assert_eq!(yaml["stdout_output"]["enabled"], true);
+        let rules = Workspace::find().unwrap().root().join("rules/k8s_audit_dummy_rule.yaml");
+        for act in &ACTS {
+            let config = json!({ "region": "r", "polling_interval": 0.5 });
+            let run = Run { act, library: Path::new("/p/libx.so"), config };
+            let yaml: serde_yaml_ng::Value =
+                serde_yaml_ng::from_str(&falco_yaml(&rules, &run).unwrap()).unwrap();
+            assert_eq!(yaml["plugins"][0]["library_path"], "/p/libx.so");
+            assert_eq!(yaml["plugins"][0]["init_config"]["polling_interval"], 0.5);
+            assert_eq!(yaml["plugins"][0]["open_params"], act.cluster);
+            assert_eq!(yaml["plugins"][0]["name"], act.plugin.name);
+            assert_eq!(yaml["load_plugins"][0], act.plugin.name);
+            assert_eq!(yaml["stdout_output"]["enabled"], true);
+        }
     }
 }

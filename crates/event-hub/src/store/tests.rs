@@ -91,20 +91,20 @@ async fn one_of_two_who_claim_at_once_has_it() {
     let (one, other) = (shared("g", Arc::clone(&memory)), shared("g", memory));
     let names = ["0".to_owned(), "1".to_owned()];
     let seen = one.ownerships(&names).await.expect("look");
-    assert_eq!(seen.iter().map(|one| one.owner.as_str()).collect::<Vec<_>>(), ["", ""]);
+    assert_eq!(seen.iter().map(|one| one.owners.clone()).collect::<Vec<_>>(), [[""; 0]; 2]);
     let claimed = one.claim("one", &seen[0].blobs).await.expect("claim").expect("first");
     assert_eq!(other.claim("other", &seen[0].blobs).await.expect("claim"), None);
     let seen = other.ownerships(&names).await.expect("look");
-    assert_eq!((seen[0].owner.as_str(), seen[1].owner.as_str()), ("one", ""));
+    assert_eq!((seen[0].owners.join(","), seen[1].owners.join(",")), ("one".into(), String::new()));
     // Stealing is claiming what was seen last; the owner's renewal fails then.
     other.claim("other", &seen[0].blobs).await.expect("steal").expect("nobody was faster");
     assert_eq!(one.claim("one", &claimed).await.expect("renew"), None);
     // Giving up what is not one's own any more changes nothing.
     one.release("one", &claimed).await.expect("release");
-    assert_eq!(one.ownerships(&names).await.expect("look")[0].owner, "other");
+    assert_eq!(one.ownerships(&names).await.expect("look")[0].owners, ["other"]);
     other.release("other", &seen[0].blobs).await.expect("release");
     let seen = one.ownerships(&names).await.expect("look");
-    assert_eq!(seen[0].owner, "");
+    assert!(seen[0].owners.is_empty());
     one.claim("one", &seen[0].blobs).await.expect("claim").expect("it is free");
 }
 

@@ -130,9 +130,9 @@ impl Writer {
         self.record_bytes.max(1)
     }
 
-    /// Whether the auditID is whole when the text is cut there.
+    /// Whether the auditID is whole when the text is cut there, its closing quote included.
     pub(crate) fn keeps_id(&self, cut_at: usize) -> bool {
-        cut_at >= self.plain.pieces[0].len() + 36
+        cut_at > self.plain.pieces[0].len() + 36
     }
 
     /// An audit event as plain text.

@@ -1,0 +1,114 @@
+//! Killed at any moment and started again, nothing is missing, and little is repeated.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use e2e::{Evaluated, Host, alone, skip};
+use emulators::event_hubs::Generated;
+use serde_json::json;
+
+use crate::azurite::Azurite;
+use crate::setup::{Azure, HUB, MINUTE, compare, count};
+
+/// Seconds; the plugin's configuration.
+const INTERVAL: f64 = 0.5;
+/// What writing a checkpoint and a tick of the reader may add, on a machine that is busy.
+const SLACK_MS: i64 = 500;
+
+/// Twenty kills while events arrive; the partitions are free again when their owner has been gone for the expiry.
+#[test]
+fn killed_twenty_times_nothing_is_missing() {
+    let _alone = alone();
+    let Some(azurite) = Azurite::start() else {
+        skip("azurite", "`NODE` and `AZURITE` name no Node.js and no Azurite");
+        return;
+    };
+    let azure = Azure::new();
+    let config = json!({
+        "blob_storage_connection_string": azurite.connection_string(),
+        "checkpoint_interval": INTERVAL,
+        "ownership_expiration": 1,
+        "load_balancing_interval": 0.3,
+    });
+    let start = azure.hubs.clock().now_ms();
+    const RECORDS: usize = 40_000;
+    azure.hubs.generate(HUB, Generated::live(RECORDS as u64, start, 1000.0));
+    let mut random = fastrand::Rng::with_seed(20);
+    let mut evaluated: Vec<Evaluated> = Vec::new();
+    let (mut repeated, mut allowed) = (0, 0);
+    for _ in 0..20 {
+        let host = azure.host(config.clone());
+        // The moment of the kill is what is random here; before it something has to be owned.
+        let some = evaluated.len() + random.usize(1..2000);
+        host.wait(MINUTE, "some events", |state| evaluated.len() + state.events.len() >= some);
+        let run = host.kill();
+        let (again, since) = add(&mut evaluated, run);
+        repeated += again;
+        allowed += since;
+    }
+    let host = azure.host(config);
+    wait_for_rest(&host, &evaluated, RECORDS);
+    let (again, since) = add(&mut evaluated, host.kill());
+    repeated += again;
+    allowed += since;
+    println!(
+        "20 kills: {} evaluated, {repeated} repeated; at most {allowed} had come after the last checkpoint",
+        evaluated.len()
+    );
+    let compared = compare(&azure.hubs, &count(&evaluated));
+    assert_eq!((compared.missing, compared.unknown), (0, 0));
+    assert!(repeated <= allowed, "{repeated} repeated, where at most {allowed} were in no checkpoint");
+}
+
+/// Adds what one run evaluated: how much of it was known, and how much may have been in no checkpoint.
+fn add(evaluated: &mut Vec<Evaluated>, run: Vec<Evaluated>) -> (usize, usize) {
+    let known: HashSet<&str> = evaluated.iter().map(|event| event.audit_id.as_str()).collect();
+    let repeated = run.iter().filter(|event| known.contains(event.audit_id.as_str())).count();
+    let end = evaluated.iter().map(|event| event.at_ms).max().unwrap_or(i64::MIN + 100_000);
+    let since = end - (INTERVAL * 1000.0) as i64 - SLACK_MS;
+    let allowed = evaluated.iter().filter(|event| event.at_ms >= since).count();
+    evaluated.extend(run);
+    (repeated, allowed)
+}
+
+#[track_caller]
+fn wait_for_rest(host: &Host, before: &[Evaluated], all: usize) {
+    let mut ids: HashSet<String> = before.iter().map(|event| event.audit_id.clone()).collect();
+    let mut counted = 0;
+    host.wait(2 * MINUTE, "the rest", |state| {
+        ids.extend(state.events[counted..].iter().map(|event| event.audit_id.clone()));
+        counted = state.events.len();
+        ids.len() >= all
+    });
+}
+
+/// A batch that the host holds when it closes was not evaluated: it comes again. And nobody has to wait.
+#[test]
+fn a_clean_end_repeats_only_what_the_host_held() {
+    let _alone = alone();
+    let azure = Azure::new();
+    azure.hubs.generate(HUB, Generated::backlog(20_000, azure.hubs.clock().now_ms() - 60_000));
+    // Only those at the claim and at the end are ever written.
+    let config = json!({ "checkpoint_interval": 3600, "ownership_expiration": 60 });
+    let mut first = azure.host(config.clone());
+    first.wait(MINUTE, "some events", |state| state.events.len() > 5000);
+    first.quit();
+    let before: Vec<_> = std::mem::take(&mut first.state().events);
+    assert!(first.state().closed_ms.unwrap() < 5000);
+    for partition in 0..8 {
+        assert_eq!(azure.blob("ownership", partition)["ownerid"], "", "given up");
+    }
+    let mut second = azure.host(config);
+    second.wait(Duration::from_secs(20), "its first event, long before the expiry", |state| {
+        !state.events.is_empty()
+    });
+    wait_for_rest(&second, &before, 20_000);
+    second.quit();
+    let state = second.state();
+    let counts = count(before.iter().chain(&state.events));
+    let compared = compare(&azure.hubs, &counts);
+    assert_eq!((compared.missing, compared.unknown), (0, 0));
+    // A batch of the host holds at most one arrival of each partition, 64 messages of 200 records.
+    println!("a clean end: {} repeated", compared.repeated);
+    assert!(compared.repeated <= 1000, "{} repeated", compared.repeated);
+}

@@ -1,0 +1,72 @@
+//! The halves of the show: a plugin, and the service that it reads.
+
+use anyhow::Result;
+use serde_json::Value;
+
+use super::cloudwatch::CloudWatch;
+use super::event_hubs::EventHubs;
+use crate::plugins::{K8SAUDIT_AKS, K8SAUDIT_EKS, PluginPackage};
+
+/// One half of the show.
+pub(super) struct Act {
+    /// What it is called on the command line.
+    pub(super) name: &'static str,
+    pub(super) plugin: PluginPackage,
+    /// The cluster that the story is of; the plugin's open parameters.
+    pub(super) cluster: &'static str,
+    /// Starts the service and tells it the story, of that cluster.
+    pub(super) start: fn(&str, &str) -> Result<Box<dyn Service>>,
+    /// What to turn to next, and what for.
+    pub(super) next: [(&'static str, &'static str); 2],
+}
+
+/// The show.
+pub(super) static ACTS: [Act; 2] = [
+    Act {
+        name: "eks",
+        plugin: K8SAUDIT_EKS,
+        cluster: "demo-eks",
+        start: CloudWatch::tell,
+        next: [
+            (
+                "cargo xtask run k8saudit-eks --open YOUR_CLUSTER --count 10",
+                "what it reads from your cluster, with your credentials, without Falco",
+            ),
+            ("docs/eks.md", "falco.yaml, the IAM policy"),
+        ],
+    },
+    Act {
+        name: "aks",
+        plugin: K8SAUDIT_AKS,
+        cluster: "demo-aks",
+        start: EventHubs::tell,
+        next: [
+            (
+                "cargo xtask run k8saudit-aks --config YOUR_INIT_CONFIG.json --count 10",
+                "what it reads from your hub, in a consumer group that nobody else reads",
+            ),
+            ("docs/aks.md", "falco.yaml, the diagnostic setting, the hub, the container, the roles"),
+        ],
+    },
+];
+
+/// Who reads the story in an act, one after the other: each all of it, whatever was read before.
+#[derive(Clone, Copy)]
+pub(super) enum Reader {
+    /// `k8saudit run`.
+    Viewer,
+    /// The program that gives the alerts.
+    Host,
+}
+
+/// A cloud's service on loopback that was told the story.
+pub(super) trait Service {
+    /// What it is, and what it holds.
+    fn introduction(&self) -> String;
+    /// How many audit events it holds.
+    fn events(&self) -> usize;
+    /// The plugin's configuration for this reader.
+    fn init_config(&self, reader: Reader) -> Value;
+    /// How many events it has handed out, each as often as it was.
+    fn showings(&self) -> u64;
+}
