@@ -10,7 +10,10 @@
 mod azurite;
 mod setup;
 
+mod content;
 mod loss;
+mod network;
+mod opening;
 mod pace;
 mod restart;
 mod sharing;
