@@ -6,6 +6,7 @@
 
 mod cargo_tiers;
 mod environment;
+mod node_tier;
 mod python_tiers;
 mod tally;
 
@@ -26,7 +27,7 @@ struct Tier {
 
 /// In the order of a reader's patience: what fails soonest comes first, and what needs
 /// something built comes after the building.
-const TIERS: [Tier; 9] = [
+const TIERS: [Tier; 10] = [
     Tier { name: "format", about: "cargo fmt --check", run: cargo_tiers::format },
     Tier { name: "clippy", about: "no warnings, all targets", run: cargo_tiers::clippy },
     Tier { name: "codegen", about: "rendered files are up to date", run: cargo_tiers::rendered },
@@ -43,8 +44,13 @@ const TIERS: [Tier; 9] = [
         run: python_tiers::prepare,
     },
     Tier {
+        name: "node",
+        about: "official JavaScript client and Azurite, for the tiers below",
+        run: node_tier::prepare,
+    },
+    Tier {
         name: "fidelity",
-        about: "the emulators against official clients and moto",
+        about: "the emulators against official clients, moto and Azurite",
         run: python_tiers::fidelity,
     },
     Tier {

@@ -1,8 +1,13 @@
 """Starts the servers that the fidelity tests talk to.
 
-Run with `EMULATOR` naming the built `cloudwatch-emulator`, after installing requirements.txt:
+`cargo xtask test python node fidelity` installs what they need and runs them. By hand, after installing
+requirements.txt and the packages of node/:
 
-    EMULATOR=target/debug/cloudwatch-emulator python3 -m pytest -q tests/emulators/fidelity
+    export EMULATOR=target/debug/cloudwatch-emulator EVENT_HUBS_EMULATOR=target/debug/event-hubs-emulator
+    export NODE=node NODE_PATH=node/node_modules AZURITE=node/node_modules/azurite/dist/src/blob/main.js
+    python3 -m pytest -q -rs tests/emulators/fidelity
+
+Each variable is needed by the tests of what it names; without those of Node.js, the tests that need it are skipped.
 
 Nothing but loopback is asked for anything: credentials are dummies, and the instance metadata
 address is switched off.

@@ -15,7 +15,7 @@ from azure.eventhub import EventData, EventHubConsumerClient, EventHubProducerCl
 transport.KNOWN_TCP_OPTS = {option for option in transport.KNOWN_TCP_OPTS if "MAXSEG" not in option}
 
 HUB = "insights-logs-kube-audit"
-DEADLINE_S = 15
+DEADLINE_S = 30
 
 
 class EventHubs:

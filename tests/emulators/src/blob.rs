@@ -1,7 +1,8 @@
 //! Azure Blob storage: the part that checkpoint stores and object stores use.
 //!
 //! Owns: block blobs with metadata, ETags and conditions, containers, lists, the check
-//! of signatures, and faults. Does not own: blocks, leases, snapshots, tiers.
+//! of signatures, and faults. Does not own: blocks, leases, snapshots, tiers, what a shared
+//! access signature permits.
 //!
 //! ```
 //! use emulators::blob::{Config, Emulator, Fault, FaultKind};

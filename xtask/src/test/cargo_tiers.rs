@@ -48,7 +48,8 @@ pub(super) fn plugins(environment: &Environment) -> Result<Tally> {
 /// | `EMULATOR` | the emulator's program, for tests that want it in another process |
 /// | `K8SAUDIT` | the program `k8saudit` |
 /// | `SYSDIG_ROOT` | a folder for `xtask::sysdig::Sysdig::find`; unset, and the reason in `SYSDIG_SKIPPED`, when there is none |
-/// | `MOTO_PYTHON` | a Python with `moto.server` |
+/// | `PYTHON` | a Python with `moto.server` and the official clients of Event Hubs and Blob storage |
+/// | `NODE`, `AZURITE`, `NODE_PATH` | see `Environment::tell_node` |
 /// | `FALCO`, `AUDIT_SHARED_DIR` | passed through |
 pub(super) fn end_to_end(environment: &Environment) -> Result<Tally> {
     let workspace = &environment.workspace;
@@ -60,11 +61,12 @@ pub(super) fn end_to_end(environment: &Environment) -> Result<Tally> {
     let mut cargo = workspace.cargo();
     cargo.args(["test", "--release", "--package", "e2e", "--no-fail-fast", "--", "--show-output"]);
     cargo.env("PLUGIN_DIR", build_plugins::folder(workspace));
-    cargo.env("EMULATOR", environment.emulator("release"));
+    cargo.env("EMULATOR", environment.emulator("release", "cloudwatch"));
     cargo.env("K8SAUDIT", workspace.target("release/k8saudit"));
     if environment.has_python() {
-        cargo.env("MOTO_PYTHON", environment.python());
+        cargo.env("PYTHON", environment.python());
     }
+    environment.tell_node(&mut cargo);
     let root = sysdig::folder(workspace);
     match Sysdig::prepare(&root, |line| println!("{line}")) {
         Ok(_) => cargo.env("SYSDIG_ROOT", root),

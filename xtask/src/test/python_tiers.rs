@@ -48,7 +48,7 @@ pub(super) fn prepare(environment: &Environment) -> Result<Tally> {
     Ok(Tally::default())
 }
 
-/// The emulator and moto asked the same by the official client.
+/// The emulators, moto and Azurite, asked by the official clients.
 pub(super) fn fidelity(environment: &Environment) -> Result<Tally> {
     let workspace = &environment.workspace;
     if !environment.has_python() {
@@ -59,6 +59,9 @@ pub(super) fn fidelity(environment: &Environment) -> Result<Tally> {
         return Ok(built);
     }
     let mut pytest = Command::new(environment.python());
-    pytest.args(["-m", "pytest", "-q", FIDELITY]).current_dir(workspace.root());
-    count("pytest", pytest.env("EMULATOR", environment.emulator("debug")))
+    pytest.args(["-m", "pytest", "-q", "-rs", FIDELITY]).current_dir(workspace.root());
+    pytest.env("EMULATOR", environment.emulator("debug", "cloudwatch"));
+    pytest.env("EVENT_HUBS_EMULATOR", environment.emulator("debug", "event-hubs"));
+    environment.tell_node(&mut pytest);
+    count("pytest", &mut pytest)
 }

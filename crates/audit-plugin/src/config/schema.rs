@@ -14,7 +14,7 @@ use crate::Plugin;
 pub fn schema<P: Plugin>() -> String {
     let mut schema = of::<P::Config>();
     let mut properties = keys::<P::Config>();
-    for (key, mut property) in common_keys(&P::DEFAULTS) {
+    for (key, mut property) in common_keys() {
         if let Some(default) = default_of(&P::DEFAULTS, &key) {
             set(&mut property, "default", default);
         }
@@ -43,7 +43,7 @@ pub(super) fn keys<C: JsonSchema>() -> Map<String, Value> {
 }
 
 /// The keys of every plugin with their schemas.
-pub(super) fn common_keys(_: &CommonConfig) -> Map<String, Value> {
+pub(super) fn common_keys() -> Map<String, Value> {
     keys::<CommonKeys>()
 }
 

@@ -19,8 +19,8 @@ struct Moto {
 impl Moto {
     /// `None`, and said so, where there is no Python with it.
     fn start() -> Option<Self> {
-        let Some(python) = std::env::var_os("MOTO_PYTHON") else {
-            skip("moto", "`MOTO_PYTHON` names no Python with moto");
+        let Some(python) = std::env::var_os("PYTHON") else {
+            skip("moto", "`PYTHON` names no Python with moto");
             return None;
         };
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

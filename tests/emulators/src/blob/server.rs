@@ -169,7 +169,7 @@ impl Server {
             Operation::SetMetadata => {
                 let metadata = metadata(&head.headers);
                 let blob = store.set_metadata(container, blob, metadata, &conditions, now_ms)?;
-                empty(tagged(self.respond(200), &blob))
+                empty(tagged(self.respond(200), &blob).header("x-ms-request-server-encrypted", "true"))
             }
             Operation::DeleteBlob => {
                 store.delete(container, blob, &conditions)?;
