@@ -1,7 +1,7 @@
 //! Opening a hub: its partitions, each an event source, shared with whoever else reads them.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use event_source::checkpoint::Saver;
 use event_source::{Backoff, ErrorKind, SourceError, SourceMetrics};
@@ -12,33 +12,10 @@ use crate::hub::Hub;
 use crate::link::close;
 use crate::local_thread::LocalThread;
 use crate::metrics::HubBoard;
-use crate::ownership::{Sharing, SharingOptions};
+use crate::options::ConsumerOptions;
+use crate::ownership::Sharing;
 use crate::partition::{Partition, Shared, partition_id};
 use crate::store::PartitionStore;
-
-/// Where a partition without a checkpoint begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StartPosition {
-    /// Behind its last message.
-    Latest,
-    /// With its first message.
-    Earliest,
-    /// With the first message that the hub took then or later.
-    At(SystemTime),
-}
-
-/// How to read a hub.
-#[derive(Clone, Copy, Debug)]
-pub struct ConsumerOptions {
-    /// Where a partition without a checkpoint begins.
-    pub start: StartPosition,
-    /// Between two checkpoints of a partition.
-    pub checkpoint_interval: Duration,
-    /// Bytes of messages that the hub may send ahead, over all partitions.
-    pub prefetch_bytes: usize,
-    /// How processes share the partitions.
-    pub sharing: SharingOptions,
-}
 
 /// How often opening tries what fails for a reason that may pass.
 const OPEN_TRIES: u32 = 5;

@@ -288,3 +288,6 @@ fn owner_id() -> String {
     let part = |range: std::ops::Range<usize>| hex.get(range).unwrap_or_default().to_owned();
     [part(0..8), part(8..12), part(12..16), part(16..20), part(20..32)].join("-")
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,12 +11,12 @@ use event_source::{
 };
 use tokio::sync::{oneshot, watch};
 
-use crate::consumer::{ConsumerOptions, StartPosition};
 use crate::error::HubError;
 use crate::hub::Hub;
 use crate::link::{Arrival, Extent, From, HubMessage, Link, LinkOptions, Received, ask, close};
 use crate::local_thread::LocalThread;
 use crate::metrics::{HubBoard, Standing};
+use crate::options::{ConsumerOptions, StartPosition};
 use crate::ownership::{Lease, Sharing};
 use crate::position::Position;
 use crate::prefetch::{MeanSize, credit, is_far_off};

@@ -99,10 +99,21 @@ impl PartitionStore {
             blobs.push(Blob { path, etag: Some(etag) });
         }
         if blobs.is_empty() {
-            missing.truncate(1);
-            blobs = missing;
+            blobs = self.owned_spellings(partition, missing).await?;
         }
         Ok(Checkpoint { position, blobs })
+    }
+
+    /// Of the spellings of a first checkpoint those in which the partition is owned: there the others look for it.
+    async fn owned_spellings(&self, partition: &str, all: Vec<Blob>) -> Result<Vec<Blob>, SourceError> {
+        let mut owned = Vec::new();
+        for (prefix, blob) in self.prefixes.iter().zip(&all) {
+            let ownership = Path::from(format!("{prefix}/ownership/{partition}"));
+            if self.metadata(&ownership).await?.is_some() {
+                owned.push(blob.clone());
+            }
+        }
+        Ok(if owned.is_empty() { all.into_iter().take(1).collect() } else { owned })
     }
 
     /// Writes the first checkpoint of a partition; `None` when there is one by now, which tells where to begin.
@@ -164,10 +175,15 @@ impl PartitionStore {
                 found.entry(partition).or_default().push((blob, owner));
             }
         }
+        // What is not there yet is written as the others are; as given, when there are none.
+        let in_use = |prefix: &&String| {
+            let folder = format!("{prefix}/");
+            found.values().flatten().any(|(blob, _)| blob.path.as_ref().starts_with(&folder))
+        };
+        let prefix = self.prefixes.iter().find(in_use).or(self.prefixes.first()).cloned().unwrap_or_default();
         let ownership = |partition: &String| {
             let Some(entries) = found.remove(partition) else {
-                let given = self.prefixes.first().map(String::as_str).unwrap_or_default();
-                let path = Path::from(format!("{given}/ownership/{partition}"));
+                let path = Path::from(format!("{prefix}/ownership/{partition}"));
                 return Ownership { owners: Vec::new(), blobs: vec![Blob { path, etag: None }] };
             };
             let owners = entries.iter().map(|(_, owner)| owner).filter(|owner| !owner.is_empty());
@@ -301,4 +317,4 @@ fn quoted(etag: String) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -9,7 +9,7 @@ fn store(group: &str) -> PartitionStore {
     shared(group, Arc::new(InMemory::new()))
 }
 
-fn shared(group: &str, memory: Arc<InMemory>) -> PartitionStore {
+pub(crate) fn shared(group: &str, memory: Arc<InMemory>) -> PartitionStore {
     let text = "Endpoint=sb://Ns.servicebus.windows.net/;SharedAccessKeyName=k;SharedAccessKey=c2VjcmV0";
     let hub = Hub::from_connection_string("key", text, Some("Audit"), group, Transport::Amqp).expect("hub");
     PartitionStore::new(BlobContainer { store: memory, url: "memory://".to_owned() }, &hub)
@@ -19,7 +19,7 @@ fn at(sequence: i64) -> Position {
     Position { sequence, offset: Some(format!("{}", sequence * 100)) }
 }
 
-async fn put(store: &PartitionStore, path: &str, metadata: Vec<(&'static str, String)>) {
+pub(crate) async fn put(store: &PartitionStore, path: &str, metadata: Vec<(&'static str, String)>) {
     let path = Path::from(path);
     let etag = store.metadata(&path).await.expect("read").map(|(etag, _)| etag);
     store.put(&Blob { path, etag }, metadata).await.expect("write").expect("first");
@@ -32,7 +32,7 @@ async fn stored(store: &PartitionStore, prefix: &str) -> Option<i64> {
 }
 
 const GIVEN: &str = "Ns.servicebus.windows.net/Audit/$Default";
-const FOLDED: &str = "ns.servicebus.windows.net/audit/$default";
+pub(crate) const FOLDED: &str = "ns.servicebus.windows.net/audit/$default";
 
 #[tokio::test]
 async fn a_checkpoint_is_read_in_both_spellings_and_the_furthest_wins() {
@@ -118,4 +118,29 @@ async fn ownership_is_written_in_the_spelling_that_is_there() {
     let found = store.metadata(&at(FOLDED)).await.expect("read").expect("there");
     assert_eq!(found.1.get(OWNER).map(String::as_str), Some("me"));
     assert!(store.metadata(&at(GIVEN)).await.expect("read").is_none());
+}
+
+#[tokio::test]
+async fn a_first_checkpoint_is_written_where_the_partition_is_owned() {
+    for (owned_as, expect) in [(vec![], GIVEN), (vec![FOLDED], FOLDED), (vec![GIVEN], GIVEN)] {
+        let store = store("$Default");
+        for prefix in &owned_as {
+            put(&store, &format!("{prefix}/ownership/3"), vec![(OWNER, "me".to_owned())]).await;
+        }
+        let blobs = store.checkpoint("3").await.expect("checkpoint").blobs;
+        store.create(&at(5), &blobs).await.expect("write").expect("the first");
+        assert_eq!(stored(&store, expect).await, Some(5), "{owned_as:?}");
+        assert_eq!(blobs.len(), 1);
+        // What is there is not what was seen: somebody else has begun.
+        assert_eq!(store.create(&at(9), &blobs).await.expect("write"), None);
+        assert_eq!(stored(&store, expect).await, Some(5));
+    }
+}
+
+#[tokio::test]
+async fn a_new_partition_is_owned_in_the_spelling_of_the_others() {
+    let store = store("$Default");
+    put(&store, &format!("{FOLDED}/ownership/0"), vec![(OWNER, String::new())]).await;
+    let seen = store.ownerships(&["0".to_owned(), "1".to_owned()]).await.expect("look");
+    assert!(seen[1].blobs[0].path.as_ref().starts_with(FOLDED), "{:?}", seen[1]);
 }

@@ -11,6 +11,7 @@ mod azurite;
 mod setup;
 
 mod content;
+mod interop;
 mod loss;
 mod network;
 mod opening;
