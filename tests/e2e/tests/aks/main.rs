@@ -11,6 +11,7 @@ mod azurite;
 mod setup;
 
 mod content;
+mod faults;
 mod interop;
 mod loss;
 mod network;
