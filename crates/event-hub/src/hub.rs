@@ -104,7 +104,8 @@ impl Hub {
         })
     }
 
-    /// A hub of a namespace (`NAME.servicebus.windows.net`), for someone that Microsoft Entra ID knows.
+    /// A hub of a namespace (`NAME.servicebus.windows.net`, with `:PORT` where it is not 5671), for someone that
+    /// Microsoft Entra ID knows.
     pub fn with_identity(
         namespace: &str,
         name: &str,
@@ -112,13 +113,14 @@ impl Hub {
         transport: Transport,
         identity: Arc<dyn TokenCredential>,
     ) -> Self {
-        let namespace = namespace.trim().trim_start_matches("sb://").trim_end_matches('/');
+        let address = namespace.trim().trim_start_matches("sb://").trim_end_matches('/');
+        let (namespace, port) = address.split_once(':').unzip();
         Self {
-            namespace: namespace.to_owned(),
+            namespace: namespace.unwrap_or(address).to_owned(),
             name: name.to_owned(),
             consumer_group: consumer_group.to_owned(),
             credential: Credential::Token(identity),
-            custom_endpoint: None,
+            custom_endpoint: port.map(|_| format!("amqps://{address}")),
             transport,
         }
     }

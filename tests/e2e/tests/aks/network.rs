@@ -1,5 +1,10 @@
 //! The ways to the hub: TLS, websockets, Microsoft Entra ID; and what the hub says of itself.
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use e2e::{Host, HostOptions, alone};
 use emulators::event_hubs::{Config, Generated, Offsets};
 use serde_json::{Value, json};
@@ -9,18 +14,25 @@ use crate::setup::{Azure, HUB, MINUTE, expect_exactly_once, start};
 const COUNT: usize = 5000;
 
 /// A hub behind TLS, whose authority the host trusts, and which the plugin takes for one at Azure.
-fn behind_tls(changes: Value) -> (Azure, tempfile::TempDir, HostOptions) {
-    let azure = Azure::with(Config { tls: true, ..Config::default() });
+fn behind_tls(
+    config: Config,
+    changes: impl FnOnce(&Azure) -> Value,
+) -> (Azure, tempfile::TempDir, HostOptions) {
+    let azure = Azure::with(config);
     let folder = tempfile::tempdir().unwrap();
     let authority = folder.path().join("authority.pem");
     std::fs::write(&authority, azure.hubs.authority_pem().unwrap()).unwrap();
     let text = azure.hubs.connection_string(None).replace("UseDevelopmentEmulator=true", "");
     let text = text.replace("127.0.0.1", "localhost");
     let mut all = json!({ "event_hub_namespace_connection_string": text });
-    all.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+    all.as_object_mut().unwrap().extend(changes(&azure).as_object().unwrap().clone());
     let mut options = azure.options(all);
     options.environment.push(("SSL_CERT_FILE", authority.display().to_string()));
     (azure, folder, options)
+}
+
+fn tls_config() -> Config {
+    Config { tls: true, ..Config::default() }
 }
 
 fn read_all(azure: &Azure, options: &HostOptions) -> Host {
@@ -35,7 +47,7 @@ fn read_all(azure: &Azure, options: &HostOptions) -> Host {
 #[test]
 fn tls() {
     let _alone = alone();
-    let (azure, _folder, options) = behind_tls(json!({}));
+    let (azure, _folder, options) = behind_tls(tls_config(), |_| json!({}));
     read_all(&azure, &options);
     let stats = azure.hubs.stats();
     assert_eq!((stats.tls, stats.websockets), (stats.connections, 0));
@@ -44,16 +56,78 @@ fn tls() {
 #[test]
 fn websockets() {
     let _alone = alone();
-    let (azure, _folder, options) = behind_tls(json!({ "transport": "websockets" }));
+    let (azure, _folder, options) = behind_tls(tls_config(), |_| json!({ "transport": "websockets" }));
     read_all(&azure, &options);
     let stats = azure.hubs.stats();
     assert_eq!((stats.tls, stats.websockets), (stats.connections, stats.connections));
 }
 
+/// Microsoft Entra ID by a managed identity, which asks an endpoint of its machine for tokens.
+#[test]
+fn a_managed_identity() {
+    let _alone = alone();
+    const TOKEN: &str = "eyJ0b2tlbiI6MX0";
+    let config = Config { tls: true, bearer: Some(TOKEN.to_owned()), ..Config::default() };
+    let endpoint = TokenEndpoint::start(TOKEN);
+    let (azure, _folder, mut options) = behind_tls(config, |azure| {
+        let port = azure.hubs.address().port();
+        json!({
+            "event_hub_namespace": format!("localhost:{port}"),
+            "event_hub_namespace_connection_string": "",
+            "client_id": "0a1b2c3d-0000-0000-0000-000000000000",
+        })
+    });
+    options.environment.push(("IDENTITY_ENDPOINT", format!("http://127.0.0.1:{}/token", endpoint.port)));
+    options.environment.push(("IDENTITY_HEADER", "secret-of-the-machine".to_owned()));
+    let host = read_all(&azure, &options);
+    let asked = endpoint.asked.lock().unwrap();
+    let first = asked.first().expect("a token was asked for");
+    assert!(first.contains("eventhubs.azure.net") && first.contains("0a1b2c3d"), "{first}");
+    assert!(host.state().log.iter().all(|line| !line.text.contains(TOKEN)));
+}
+
+/// Gives one token to everybody.
+struct TokenEndpoint {
+    port: u16,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl TokenEndpoint {
+    fn start(token: &'static str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (port, asked) = (listener.local_addr().unwrap().port(), Arc::<Mutex<Vec<String>>>::default());
+        let lines = Arc::clone(&asked);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let mut reader = BufReader::new(stream);
+                let mut first = String::new();
+                let _ = reader.read_line(&mut first);
+                lines.lock().unwrap().push(first);
+                let mut line = String::new();
+                while matches!(reader.read_line(&mut line), Ok(3..)) {
+                    line.clear();
+                }
+                let expires = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + 3600;
+                let body = json!({
+                    "access_token": token, "expires_on": expires.to_string(), "token_type": "Bearer",
+                    "resource": "https://eventhubs.azure.net/",
+                })
+                .to_string();
+                let _ = write!(
+                    reader.get_mut(),
+                    "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+                    body.len()
+                );
+            }
+        });
+        Self { port, asked }
+    }
+}
+
 #[test]
 fn an_authority_that_nobody_trusts_is_told() {
     let _alone = alone();
-    let (_azure, _folder, mut options) = behind_tls(json!({}));
+    let (_azure, _folder, mut options) = behind_tls(tls_config(), |_| json!({}));
     options.environment.clear();
     let host = start(&options);
     host.wait(MINUTE, "its end", |state| state.failure.is_some());
