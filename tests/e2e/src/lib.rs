@@ -14,7 +14,7 @@ mod host;
 pub use host::{Evaluated, Host, HostOptions, Log, SECRET, State};
 
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// The folder with the plugins as they were built: `PLUGIN_DIR`, or `target/plugins`.
 pub fn plugin(name: &str) -> PathBuf {
@@ -26,11 +26,16 @@ pub fn plugin(name: &str) -> PathBuf {
     file
 }
 
-static ALONE: Mutex<()> = Mutex::new(());
+static TURN: RwLock<()> = RwLock::new(());
 
 /// While it is held, no other test runs: on two cores, measuring needs both.
-pub fn alone() -> MutexGuard<'static, ()> {
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+pub fn alone() -> RwLockWriteGuard<'static, ()> {
+    TURN.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// While it is held, no test measures: this one may run beside others that wait as much as it does.
+pub fn beside() -> RwLockReadGuard<'static, ()> {
+    TURN.read().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Says that a tier is left out, in the form that is counted.

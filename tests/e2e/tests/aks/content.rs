@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use e2e::{alone, plugin};
+use e2e::{beside, plugin};
 use emulators::event_hubs::Event;
 use plugin_host::Library;
 use serde_json::{Value, json};
@@ -54,7 +54,7 @@ fn printed(azure: &Azure, count: usize, fields: &str) -> Vec<Value> {
 
 #[test]
 fn records_of_all_shapes_become_events() {
-    let _alone = alone();
+    let _beside = beside();
     let azure = Azure::new();
     let text = |id| Value::String(audit_event(id).to_string() + "\n");
     // In the order of the alphabet, so the verb is among what is lost.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use e2e::{Host, State, alone};
+use e2e::{Host, State, beside};
 use emulators::blob;
 use emulators::event_hubs::{Fault, Generated};
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ fn busy(records: u64, changes: Value) -> (Azure, Host) {
 /// Without a store nobody knows who reads what, and nothing is written down; what is owned is read on.
 #[test]
 fn a_store_that_is_away_stops_nothing() {
-    let _alone = alone();
+    let _beside = beside();
     let (azure, mut host) = busy(15_000, json!({}));
     azure.blobs.inject(blob::Fault::always(blob::FaultKind::ServerBusy));
     let before = host.state().events.len();
@@ -69,7 +69,7 @@ fn a_partition_that_falls_silent_is_read_on_within_half_a_minute() {
 /// A wrong token now and then, refused connections, a link detached for each reason there is.
 #[test]
 fn what_passes_by_itself_is_no_line() {
-    let _alone = alone();
+    let _beside = beside();
     let (azure, mut host) = busy(15_000, json!({}));
     let detach = |condition: &str| Fault::Detach {
         partition: None,
@@ -101,7 +101,7 @@ fn what_passes_by_itself_is_no_line() {
 /// What comes after the opening comes, also into partitions that had never had anything, and nothing from before.
 #[test]
 fn latest_begins_with_the_opening() {
-    let _alone = alone();
+    let _beside = beside();
     let azure = Azure::new();
     let now = azure.hubs.clock().now_ms();
     let mut host = azure.host(json!({ "start_position": "latest" }));
@@ -134,7 +134,7 @@ fn latest_begins_with_the_opening() {
 
 #[test]
 fn a_time_to_begin_at() {
-    let _alone = alone();
+    let _beside = beside();
     let azure = Azure::new();
     // 1,000 records per second from 1,000 s on, one in each message.
     let plan = Generated { records_per_message: 1..=1, ..Generated::backlog(8000, 1_000_000) };

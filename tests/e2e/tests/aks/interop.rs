@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use e2e::{Host, alone, skip};
+use e2e::{Host, beside, skip};
 use emulators::blob;
 use emulators::event_hubs::{Config, Emulator, Generated, Hub};
 use serde_json::{Value, json};
@@ -166,7 +166,7 @@ fn sorted<'m>(messages: impl IntoIterator<Item = &'m Vec<String>>) -> Vec<String
 /// The Python client, the plugin, and the Python client again. The first time it owns everything and reads half: the
 /// other partitions have ownership blobs of its spelling, and no checkpoints yet.
 fn by_turns(group: &str) {
-    let _alone = alone();
+    let _beside = beside();
     let Some(shared) = Shared::start() else { return };
     let backlog = shared.put(2_000, 1);
     let first = shared.python(group, 60, PARTITIONS / 2);
@@ -202,7 +202,7 @@ fn the_names_that_the_python_client_folds_are_found_and_kept() {
 
 #[test]
 fn the_python_client_goes_on_in_the_middle_of_a_backlog() {
-    let _alone = alone();
+    let _beside = beside();
     let Some(shared) = Shared::start() else { return };
     let backlog = shared.put(2_000, 1);
     let mut host =

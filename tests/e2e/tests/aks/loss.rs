@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use e2e::{Host, alone};
+use e2e::{Host, beside};
 use emulators::event_hubs::{Emulator, Fault, Generated, Kind};
 use serde_json::json;
 
@@ -15,7 +15,7 @@ fn mixed(plan: Generated) -> Generated {
 
 #[test]
 fn a_backlog_comes_exactly_once() {
-    let _alone = alone();
+    let _beside = beside();
     let azure = Azure::new();
     let plan = mixed(Generated::backlog(20_000, azure.hubs.clock().now_ms() - 60_000));
     azure.hubs.generate(HUB, Generated { admin_copies: 0.2, ..plan });
@@ -67,7 +67,7 @@ fn storm(rounds: u32, steals: bool) -> (Azure, Host) {
 
 #[test]
 fn without_steals_everything_comes_exactly_once() {
-    let _alone = alone();
+    let _beside = beside();
     let (azure, host) = storm(30, false);
     expect_exactly_once(&azure.hubs, &host);
     tell_few_lines(&host, &azure.hubs);
@@ -75,7 +75,7 @@ fn without_steals_everything_comes_exactly_once() {
 
 #[test]
 fn with_steals_nothing_is_missing() {
-    let _alone = alone();
+    let _beside = beside();
     let (azure, host) = storm(20, true);
     let state = host.state();
     let compared = compare(&azure.hubs, &count(&state.events));

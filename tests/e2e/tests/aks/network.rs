@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use e2e::{Host, HostOptions, alone};
+use e2e::{Host, HostOptions, beside};
 use emulators::event_hubs::{Config, Generated, Offsets};
 use serde_json::{Value, json};
 
@@ -46,7 +46,7 @@ fn read_all(azure: &Azure, options: &HostOptions) -> Host {
 
 #[test]
 fn tls() {
-    let _alone = alone();
+    let _beside = beside();
     let (azure, _folder, options) = behind_tls(tls_config(), |_| json!({}));
     read_all(&azure, &options);
     let stats = azure.hubs.stats();
@@ -55,7 +55,7 @@ fn tls() {
 
 #[test]
 fn websockets() {
-    let _alone = alone();
+    let _beside = beside();
     let (azure, _folder, options) = behind_tls(tls_config(), |_| json!({ "transport": "websockets" }));
     read_all(&azure, &options);
     let stats = azure.hubs.stats();
@@ -65,7 +65,7 @@ fn websockets() {
 /// Microsoft Entra ID by a managed identity, which asks an endpoint of its machine for tokens.
 #[test]
 fn a_managed_identity() {
-    let _alone = alone();
+    let _beside = beside();
     const TOKEN: &str = "eyJ0b2tlbiI6MX0";
     let config = Config { tls: true, bearer: Some(TOKEN.to_owned()), ..Config::default() };
     let endpoint = TokenEndpoint::start(TOKEN);
@@ -126,7 +126,7 @@ impl TokenEndpoint {
 
 #[test]
 fn an_authority_that_nobody_trusts_is_told() {
-    let _alone = alone();
+    let _beside = beside();
     let (_azure, _folder, mut options) = behind_tls(tls_config(), |_| json!({}));
     options.environment.clear();
     let host = start(&options);
@@ -138,7 +138,7 @@ fn an_authority_that_nobody_trusts_is_told() {
 /// With geo-replication offsets are no numbers.
 #[test]
 fn offsets_that_are_no_numbers() {
-    let _alone = alone();
+    let _beside = beside();
     let azure = Azure::with(Config { offsets: Offsets::Geo, ..Config::default() });
     azure.hubs.generate(HUB, Generated::backlog(COUNT as u64, azure.hubs.clock().now_ms() - 60_000));
     let mut first = azure.host(json!({}));
@@ -157,7 +157,7 @@ fn offsets_that_are_no_numbers() {
 /// What the hub forgot before it was read is counted and told, once; what is left comes.
 #[test]
 fn what_retention_took_is_told() {
-    let _alone = alone();
+    let _beside = beside();
     let azure = Azure::new();
     let plan = || Generated::backlog(8000, azure.hubs.clock().now_ms() - 60_000);
     azure.hubs.generate(HUB, plan());
@@ -179,7 +179,7 @@ fn what_retention_took_is_told() {
 /// A hub that was made anew has other messages under the numbers that the checkpoints know.
 #[test]
 fn a_hub_that_was_made_anew_is_read_from_its_beginning() {
-    let _alone = alone();
+    let _beside = beside();
     let azure = Azure::new();
     for partition in 0..8 {
         azure.blobs.put(

@@ -1,6 +1,6 @@
 //! What is wrong for good is told at open, in one line that says what to do, and never the secret.
 
-use e2e::{Host, alone};
+use e2e::{Host, beside};
 use emulators::blob;
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ fn failure(host: &Host, secrets: &[String]) -> String {
 
 #[track_caller]
 fn check(changes: impl FnOnce(&Azure) -> Value, expect: &[&str]) {
-    let _alone = alone();
+    let _beside = beside();
     let azure = Azure::new();
     let mut all = json!({ "log_level": "trace" });
     all.as_object_mut().unwrap().extend(changes(&azure).as_object().unwrap().clone());
@@ -79,7 +79,7 @@ fn what_contradicts_itself() {
 /// A consumer group shows when it is read; then it is told once for each partition, and is the end in the end.
 #[test]
 fn a_consumer_group_that_is_not_there() {
-    let _alone = alone();
+    let _beside = beside();
     let azure = Azure::new();
     let host = start(&azure.options(json!({ "consumer_group": "nothing", "give_up_after": 3 })));
     let failure = failure(&host, &[]);
@@ -92,7 +92,7 @@ fn a_consumer_group_that_is_not_there() {
 /// A signature instead of the account's key; the connection strings from the environment.
 #[test]
 fn other_ways_to_write_it() {
-    let _alone = alone();
+    let _beside = beside();
     let azure = Azure::new();
     let mut options = azure.options(json!({
         "event_hub_namespace_connection_string": "${HUB}", "event_hub_name": "",

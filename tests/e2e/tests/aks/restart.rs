@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use e2e::{Evaluated, Host, alone, skip};
+use e2e::{Evaluated, Host, beside, skip};
 use emulators::event_hubs::Generated;
 use serde_json::json;
 
@@ -18,7 +18,7 @@ const SLACK_MS: i64 = 500;
 /// Twenty kills while events arrive; the partitions are free again when their owner has been gone for the expiry.
 #[test]
 fn killed_twenty_times_nothing_is_missing() {
-    let _alone = alone();
+    let _beside = beside();
     let Some(azurite) = Azurite::start() else {
         skip("azurite", "`NODE` and `AZURITE` name no Node.js and no Azurite");
         return;
@@ -85,7 +85,7 @@ fn wait_for_rest(host: &Host, before: &[Evaluated], all: usize) {
 /// A batch that the host holds when it closes was not evaluated: it comes again. And nobody has to wait.
 #[test]
 fn a_clean_end_repeats_only_what_the_host_held() {
-    let _alone = alone();
+    let _beside = beside();
     let azure = Azure::new();
     azure.hubs.generate(HUB, Generated::backlog(20_000, azure.hubs.clock().now_ms() - 60_000));
     // Only those at the claim and at the end are ever written.

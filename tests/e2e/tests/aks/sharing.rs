@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use e2e::{Evaluated, Host, alone};
+use e2e::{Evaluated, Host, beside};
 use emulators::event_hubs::Generated;
 use serde_json::json;
 
@@ -15,7 +15,7 @@ const SLACK: Duration = Duration::from_millis(1000);
 
 #[test]
 fn three_share_one_is_killed_one_joins() {
-    let _alone = alone();
+    let _beside = beside();
     let azure = Azure::new();
     azure.hubs.generate(HUB, Generated::live(20_000, azure.hubs.clock().now_ms(), 1000.0));
     let all = 20_000;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use e2e::{alone, plugin};
+use e2e::{beside, plugin};
 use emulators::cloudwatch::{Config, Generated};
 use plugin_host::{EventBuffer, Extracted, Library, Plugin, Request, Value as FieldValue};
 use serde_json::{Value, json};
@@ -105,7 +105,7 @@ fn several_fields_per_call_give_the_same() {
 fn metrics_from_four_threads_and_a_close_under_load() {
     // More than any machine gets through before it hears that it is to end.
     const COUNT: u64 = 3_000_000;
-    let _alone = alone();
+    let _beside = beside();
     let emulator = emulator(Config::default());
     let start = emulator.clock().now_ms() - 3_600_000;
     emulator.generate(GROUP, Generated { message_bytes: 600, ..Generated::backlog(COUNT, start) });

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use e2e::{SECRET, alone, plugin};
+use e2e::{SECRET, beside, plugin};
 use emulators::cloudwatch::{Config, Emulator, Event};
 use serde_json::{Value, json};
 use xtask::process::Running;
@@ -68,7 +68,7 @@ fn printed(emulator: &Emulator, count: usize, fields: &str, config: Value) -> Ve
 /// The command that users run to see whether credentials, group and events are right.
 #[test]
 fn the_cli_shows_what_falco_would_see() {
-    let _alone = alone();
+    let _beside = beside();
     let emulator = emulator(Config::default());
     let cut = audit_event("cut");
     let messages = [
@@ -97,7 +97,7 @@ fn the_cli_shows_what_falco_would_see() {
 /// What is no audit event is counted, and told once.
 #[test]
 fn lines_of_other_logs_are_counted() {
-    let _alone = alone();
+    let _beside = beside();
     let emulator = emulator(Config::default());
     let now = emulator.clock().now_ms();
     let noise = (0..500).map(|i| Event::new(now, format!("I0131 line {i} of another log"))).collect();

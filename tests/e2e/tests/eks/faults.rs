@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use e2e::alone;
+use e2e::beside;
 use emulators::cloudwatch::{Config, Fault, FaultKind, Generated, Operation};
 use serde_json::json;
 
@@ -11,7 +11,7 @@ use crate::setup::{GROUP, MINUTE, emulator, expect_exactly_once, host, until};
 /// The fault holds until it has hit `hits` calls; then everything comes, once. `told`: lines of WARN for it.
 #[track_caller]
 fn check(kind: FaultKind, hits: u64, told: usize) {
-    let _alone = alone();
+    let _beside = beside();
     let emulator = emulator(Config::default());
     // The stream is there when the source is opened, its events come later.
     let start = emulator.clock().now_ms() + 1500;
@@ -117,7 +117,7 @@ fn one_date_far_behind() {
 
 #[test]
 fn tokens_that_expire_start_a_window_again() {
-    let _alone = alone();
+    let _beside = beside();
     let lifetime = Duration::from_secs(1);
     let emulator = emulator(Config { token_lifetime: lifetime, page_bytes: 64 << 10, ..Config::default() });
     let start = emulator.clock().now_ms() - 3_600_000;
@@ -139,7 +139,7 @@ fn tokens_that_expire_start_a_window_again() {
 /// What does not pass ends the source with an error, so that the supervisor restarts the process.
 #[track_caller]
 fn check_end(kind: FaultKind, expect: &str) {
-    let _alone = alone();
+    let _beside = beside();
     let emulator = emulator(Config::default());
     emulator.generate(GROUP, Generated::backlog(10, emulator.clock().now_ms() - 60_000));
     // Long enough for the third failure, which is what is told, on a machine that stands still for a moment.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use e2e::{alone, plugin, skip};
+use e2e::{beside, plugin, skip};
 use emulators::cloudwatch::{Config, Emulator, Generated};
 use serde_json::{Value, json};
 use xtask::demo::isolate;
@@ -30,7 +30,7 @@ fn story(emulator: &Emulator) -> Vec<String> {
 
 #[test]
 fn sysdig_filters_by_the_fields() {
-    let _alone = alone();
+    let _beside = beside();
     let Some(root) = std::env::var_os("SYSDIG_ROOT") else {
         let why = std::env::var("SYSDIG_SKIPPED").unwrap_or_else(|_| "`SYSDIG_ROOT` is not set".to_owned());
         return skip("sysdig", &why);
@@ -69,7 +69,7 @@ fn sysdig_filters_by_the_fields() {
 
 #[test]
 fn falco_alerts_by_the_rule() {
-    let _alone = alone();
+    let _beside = beside();
     let Some(falco) = std::env::var_os("FALCO") else {
         return skip("falco", "`FALCO` names no binary");
     };

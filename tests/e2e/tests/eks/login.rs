@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 
-use e2e::alone;
+use e2e::beside;
 use emulators::cloudwatch::{Config, Operation};
 use serde_json::json;
 
@@ -30,7 +30,7 @@ fn refusing_sts() -> String {
 
 #[test]
 fn a_role_that_is_refused_ends_the_opening() {
-    let _alone = alone();
+    let _beside = beside();
     let emulator = emulator(Config::default());
     let mut options = options(&emulator, json!({ "role_arn": ROLE }));
     options.environment = vec![("AWS_ENDPOINT_URL_STS", refusing_sts())];

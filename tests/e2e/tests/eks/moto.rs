@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::SystemTime;
 
-use e2e::{Host, HostOptions, alone, plugin, skip};
+use e2e::{Host, HostOptions, beside, plugin, skip};
 use serde_json::{Value, json};
 
 use crate::setup::{CLUSTER, GROUP, MINUTE, start, until};
@@ -103,7 +103,7 @@ fn ids(host: &Host) -> Vec<String> {
 
 #[test]
 fn events_come_once_and_checkpoints_go_to_s3() {
-    let _alone = alone();
+    let _beside = beside();
     let Some(moto) = Moto::start() else { return };
     let stream = "kube-apiserver-audit-0123456789abcdef0123456789abcdef";
     moto.logs("CreateLogGroup", &json!({"logGroupName": GROUP}));
@@ -131,7 +131,7 @@ fn events_come_once_and_checkpoints_go_to_s3() {
 
 #[test]
 fn a_bucket_that_is_not_there_is_an_error_that_names_it() {
-    let _alone = alone();
+    let _beside = beside();
     let Some(moto) = Moto::start() else { return };
     moto.logs("CreateLogGroup", &json!({"logGroupName": GROUP}));
     let host = moto.host(json!({ "checkpoint": "s3://nowhere/falco" }));

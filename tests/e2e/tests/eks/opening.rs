@@ -1,6 +1,6 @@
 //! What is wrong for good is told at open, in one line that says what to do.
 
-use e2e::{Host, HostOptions, SECRET, alone, plugin};
+use e2e::{Host, HostOptions, SECRET, beside, plugin};
 use emulators::cloudwatch::{Config, Emulator, Fault, FaultKind, Operation};
 use plugin_host::Library;
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ fn failure(host: &Host) -> String {
 
 #[track_caller]
 fn check(kind: Option<FaultKind>, open: &str, changes: Value, expect: &[&str]) {
-    let _alone = alone();
+    let _beside = beside();
     let emulator = emulator(Config::default());
     if let Some(kind) = kind {
         emulator.faults().add(Fault::always(kind));
@@ -66,7 +66,7 @@ fn a_checkpoint_url_that_is_none() {
 
 #[test]
 fn no_credentials_says_where_they_come_from() {
-    let _alone = alone();
+    let _beside = beside();
     let emulator = emulator(Config::default());
     let mut options = options(&emulator, json!({}));
     options.environment =
@@ -78,7 +78,7 @@ fn no_credentials_says_where_they_come_from() {
 
 #[test]
 fn no_root_certificates_says_what_to_install() {
-    let _alone = alone();
+    let _beside = beside();
     let emulator = emulator(Config::default());
     let empty = tempfile::NamedTempFile::new().unwrap();
     let mut options = options(&emulator, json!({}));
@@ -89,7 +89,7 @@ fn no_root_certificates_says_what_to_install() {
 
 #[test]
 fn permissions_beyond_the_go_plugins_are_not_needed() {
-    let _alone = alone();
+    let _beside = beside();
     let emulator = emulator(Config::default());
     for operation in [Operation::DescribeLogGroups, Operation::DescribeLogStreams] {
         emulator.faults().add(Fault::always(FaultKind::AccessDenied).on(operation));
@@ -102,7 +102,7 @@ fn permissions_beyond_the_go_plugins_are_not_needed() {
 
 #[test]
 fn a_throttled_open_is_no_failure() {
-    let _alone = alone();
+    let _beside = beside();
     let emulator = emulator(Config::default());
     let fault = emulator.faults().add(Fault::always(FaultKind::Throttling));
     let mut host = start(&options(&emulator, json!({})));
