@@ -14,6 +14,7 @@ mod cloudwatch;
 mod event_hubs;
 mod host;
 mod rule;
+mod service;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -22,9 +23,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use self::act::{ACTS, Act, Reader, Service};
+use self::act::{ACTS, Act};
 use self::host::Host;
 use self::rule::Rule;
+use self::service::{Reader, Service};
 use crate::plugins;
 use crate::workspace::{Profile, Workspace};
 

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use emulators::cloudwatch::{Config, Emulator, Story};
 use serde_json::{Value, json};
 
-use super::act::{Reader, Service};
+use super::service::{Reader, Service};
 
 const REGION: &str = "eu-west-1";
 

@@ -10,7 +10,7 @@ use emulators::cloudwatch::{self, Story};
 use emulators::event_hubs::{Config, Emulator, Event, Hub};
 use serde_json::{Value, json};
 
-use super::act::{Reader, Service};
+use super::service::{Reader, Service};
 
 /// As Azure calls it when nobody else does.
 const HUB: &str = "insights-logs-kube-audit";
