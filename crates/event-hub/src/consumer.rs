@@ -11,7 +11,7 @@ use crate::error::HubError;
 use crate::hub::Hub;
 use crate::link::close;
 use crate::local_thread::LocalThread;
-use crate::metrics::HubBoard;
+use crate::metrics::{HubBoard, HubMetrics};
 use crate::options::ConsumerOptions;
 use crate::ownership::Sharing;
 use crate::partition::{Partition, Shared, partition_id};
@@ -19,6 +19,8 @@ use crate::store::PartitionStore;
 
 /// How often opening tries what fails for a reason that may pass.
 const OPEN_TRIES: u32 = 5;
+/// Between two looks at how many partitions there are.
+const WATCH: Duration = Duration::from_secs(300);
 /// The hub's own properties.
 const ANSWER: Duration = Duration::from_secs(8);
 
@@ -52,17 +54,39 @@ pub async fn open(
     let thread = LocalThread::start("event-hub").map_err(|error| {
         SourceError::new(ErrorKind::Unavailable, "cannot start the hub's thread").because(error)
     })?;
+    let hub = Arc::new(hub);
     let rhythm = {
-        let (sharing, board) = (Arc::clone(&sharing), Arc::clone(&board));
-        tokio::spawn(async move { tokio::join!(sharing.run(), board.run()) }).abort_handle()
+        let (hub, sharing, board, read) =
+            (Arc::clone(&hub), Arc::clone(&sharing), Arc::clone(&board), names.len());
+        let rhythm =
+            async move { tokio::join!(sharing.run(), board.run(), watch(&hub, read, board.metrics())) };
+        tokio::spawn(rhythm).abort_handle()
     };
-    let shared = Arc::new(Shared { hub: Arc::new(hub), options, store, sharing, board, thread, rhythm });
+    let shared = Arc::new(Shared { hub, options, store, sharing, board, thread, rhythm });
     let partition = |(index, name): (usize, String)| {
         let id = partition_id(&shared.hub, &name);
         let saver = Saver::new(id, options.checkpoint_interval, Arc::clone(&metrics));
         Partition::new(Arc::clone(&shared), index, name, saver)
     };
     Ok(names.into_iter().enumerate().map(partition).collect())
+}
+
+/// Some hubs can be given more partitions; nobody would read them, and nobody would know.
+async fn watch(hub: &Hub, read: usize, metrics: &HubMetrics) {
+    let mut told = read;
+    loop {
+        tokio::time::sleep(WATCH).await;
+        // A hub that does not answer is the partitions' matter.
+        let Ok(names) = ask(hub).await else { continue };
+        metrics.partitions.set(names.len() as u64);
+        if names.len() > told {
+            let (title, count) = (hub.title(), names.len());
+            log::error!(
+                "`{title}` has {count} partitions now, and {read} are read: start again to read them all"
+            );
+            told = count;
+        }
+    }
 }
 
 async fn partitions(hub: &Hub) -> Result<Vec<String>, SourceError> {
