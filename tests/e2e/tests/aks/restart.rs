@@ -1,14 +1,14 @@
 //! Killed at any moment and started again, nothing is missing, and little is repeated.
 
 use std::collections::HashSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use e2e::{Evaluated, Host, beside, skip};
 use emulators::event_hubs::Generated;
 use serde_json::json;
 
 use crate::azurite::Azurite;
-use crate::setup::{Azure, HUB, MINUTE, compare, count};
+use crate::setup::{Azure, HUB, MINUTE, compare, count, until};
 
 /// Seconds; the plugin's configuration.
 const INTERVAL: f64 = 0.5;
@@ -80,6 +80,29 @@ fn wait_for_rest(host: &Host, before: &[Evaluated], all: usize) {
         counted = state.events.len();
         ids.len() >= all
     });
+}
+
+/// The queue is full of what the host has not asked for, and several checkpoints have been due: none of them covers it.
+#[test]
+fn what_was_not_evaluated_is_in_no_checkpoint() {
+    let _beside = beside();
+    let azure = Azure::new();
+    azure.hubs.generate(HUB, Generated::backlog(40_000, azure.hubs.clock().now_ms() - 60_000));
+    let mut first = azure.host(json!({ "checkpoint_interval": 0.2, "ownership_expiration": 1 }));
+    first.order("stall");
+    let (mut sent, mut since) = (0, Instant::now());
+    until(MINUTE, "the hub sends nothing more", || {
+        if std::mem::replace(&mut sent, azure.hubs.stats().sent) != sent {
+            since = Instant::now();
+        }
+        since.elapsed() > Duration::from_secs(1)
+    });
+    let waiting = first.metrics()["events_queued"];
+    let before = first.kill();
+    assert!(waiting > 5000.0, "{waiting}");
+    let second = azure.host(json!({}));
+    wait_for_rest(&second, &before, 40_000);
+    assert_eq!(compare(&azure.hubs, &count(before.iter().chain(&second.state().events))).missing, 0);
 }
 
 /// A batch that the host holds when it closes was not evaluated: it comes again. And nobody has to wait.
