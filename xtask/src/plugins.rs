@@ -14,13 +14,16 @@ pub struct PluginPackage {
 }
 
 /// Every plugin.
-pub const PLUGINS: [PluginPackage; 2] = [K8SAUDIT_EKS, K8SAUDIT_AKS];
+pub const PLUGINS: [PluginPackage; 3] = [K8SAUDIT_EKS, K8SAUDIT_AKS, JSON];
 
 /// EKS, by CloudWatch Logs.
 pub const K8SAUDIT_EKS: PluginPackage = PluginPackage { name: "k8saudit-eks" };
 
 /// AKS, by Event Hubs.
 pub const K8SAUDIT_AKS: PluginPackage = PluginPackage { name: "k8saudit-aks" };
+
+/// The fields of any event that is JSON.
+pub const JSON: PluginPackage = PluginPackage { name: "json" };
 
 impl PluginPackage {
     /// Name of the file that is installed.

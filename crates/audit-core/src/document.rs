@@ -11,6 +11,8 @@
 //! on any bytes: positions are checked when they are used, values are read by their structure, and a
 //! document that is broken behind the part that was asked may still give values.
 
+mod indent;
+mod pointer;
 pub(crate) mod scan;
 mod value;
 
@@ -18,15 +20,18 @@ use std::cell::Cell;
 use std::fmt;
 
 use crate::fields::path::{NODES, Node};
+#[cfg(doc)]
+use crate::limits::MAX_DEPTH;
 use crate::limits::MAX_PAYLOAD;
 use scan::{ScanError, ScanErrorKind};
 
+pub use pointer::Pointer;
 pub(crate) use value::{Key, Value, unescape, unescape_bytes};
 
 /// Why a payload is not a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ParseError {
-    /// It does not begin with an object.
+    /// It does not begin with an object, nor with an array where that will do.
     NotAnObject,
     /// It ends within the object, at `at` bytes.
     Incomplete {
@@ -149,6 +154,42 @@ impl Index {
         result
     }
 
+    /// The same of any JSON document, an audit event or not: an object or an array, which is validated. What is
+    /// nested deeper than [`MAX_DEPTH`] is passed by its quotes and brackets. After an error it is the index of
+    /// no document.
+    ///
+    /// # Errors
+    /// When the payload is not JSON, or neither an object nor an array.
+    pub fn rebuild_strictly(&mut self, payload: &[u8]) -> Result<(), ParseError> {
+        self.clear();
+        if payload.len() > MAX_PAYLOAD {
+            return Err(ParseError::TooLarge);
+        }
+        let start = scan::space(payload, 0);
+        let mut passed = Brackets(payload);
+        let end = match payload.get(start) {
+            Some(b'{') => scan::members(payload, start, |key, at| -> Result<usize, ScanError> {
+                let end = scan::walk(payload, at, 1, &mut passed)?;
+                self.fill(Node::Root, Key::new(key), at, end);
+                Ok(end)
+            }),
+            Some(b'[') => scan::walk(payload, start, 0, &mut passed),
+            _ => return Err(ParseError::NotAnObject),
+        };
+        let result = end.map_err(ParseError::from).and_then(|end| {
+            let rest = scan::space(payload, end);
+            if rest == payload.len() { Ok(end) } else { Err(ParseError::Malformed { at: rest }) }
+        });
+        match result {
+            Ok(end) => {
+                self.len = payload.len();
+                self.close_root(start, end);
+            }
+            Err(_) => self.clear(),
+        }
+        result.map(|_| ())
+    }
+
     /// The document that this index was built from. Put together with another payload it is safe, and
     /// meaningless; with one of another length it has no values.
     pub fn view<'d>(&'d self, payload: &'d [u8]) -> Document<'d> {
@@ -222,6 +263,15 @@ impl Index {
     pub(crate) fn seal(&mut self, len: usize) {
         self.len = len;
         self.close_root(0, len);
+    }
+}
+
+/// Passes what is nested too deep by its quotes and brackets, in this payload.
+struct Brackets<'b>(&'b [u8]);
+
+impl scan::Visit for Brackets<'_> {
+    fn too_deep(&mut self, at: usize) -> Option<usize> {
+        scan::skip(self.0, at).ok()
     }
 }
 

@@ -12,7 +12,7 @@ mod volumes;
 
 use std::ops::Range;
 
-use crate::document::{Document, Value};
+use crate::document::{Document, Pointer, Value};
 use crate::fields::FieldId;
 use crate::fields::path::Node;
 use crate::fields::spec::Source;
@@ -84,6 +84,11 @@ pub fn extract(field: FieldId, argument: Argument<'_>, document: Document<'_>, s
         Source::Volumes(part) => volumes::each(part, argument, document, sink),
         Source::MountsHostPath => volumes::mounts_host_path(argument, document, sink),
     }
+}
+
+/// Gives `sink` what `pointer` leads to in `document`, any JSON document: nothing, or one value.
+pub fn extract_at(pointer: &Pointer, document: Document<'_>, sink: &mut impl ValueSink) {
+    copy(document.find(pointer), sink);
 }
 
 /// A value of the payload, as it is.

@@ -2,7 +2,8 @@
 //!
 //! This crate owns what an audit event is: how it lies in an envelope ([`envelope`]), what is done when
 //! it was cut off or is too large ([`salvage`]), how it is read ([`document`]), and what each field of
-//! the public vocabulary says of it ([`fields`], [`mod@extract`]).
+//! the public vocabulary says of it ([`fields`], [`mod@extract`]). Any other JSON document can be read by
+//! [`Pointer`].
 //!
 //! **Architecture invariant:** no I/O, no thread, no clock, no log, no cloud and no Falco in here, and
 //! therefore nothing that can fail but the data itself. Time comes in as an argument, problems go out as
@@ -40,9 +41,9 @@ pub mod salvage;
 mod splice;
 pub mod time;
 
-pub use document::{Document, Index, ParseError};
+pub use document::{Document, Index, ParseError, Pointer};
 pub use event::{AuditEvent, EventIdentity, Rejected, RejectedKind, SplitOutcome};
-pub use extract::{Argument, ValueSink, extract};
+pub use extract::{Argument, ValueSink, extract, extract_at};
 pub use fields::FieldId;
 pub use limits::Limits;
 pub use salvage::SalvageReason;

@@ -14,6 +14,12 @@ pub const MAX_DEPTH: usize = 512;
 /// ([`RejectedKind::TooLarge`](crate::RejectedKind::TooLarge)).
 pub const MAX_PAYLOAD: usize = u32::MAX as usize - 1;
 
+/// The largest indented text of a document ([`Document::indented`](crate::Document::indented)), in bytes.
+///
+/// Indenting makes an event two to three times as large, and one that is meant to, a thousand times: beyond this
+/// bound a document is told on one line.
+pub const MAX_INDENTED: usize = 32 << 20;
+
 /// What the caller's configuration bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {

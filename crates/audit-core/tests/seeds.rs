@@ -43,10 +43,15 @@ fn extract() {
     replay("extract", properties::check_extract);
 }
 
+#[test]
+fn pointer() {
+    replay("pointer", properties::check_pointer);
+}
+
 /// Every seed in every target, cut and doubled: cheap neighbours of what the fuzzer found worth keeping.
 #[test]
 fn neighbours_of_seeds() {
-    for target in ["split", "azure", "salvage", "extract"] {
+    for target in ["split", "azure", "salvage", "extract", "pointer"] {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target);
         for entry in std::fs::read_dir(&folder).expect("the folder of seeds") {
             let seed = std::fs::read(entry.unwrap().path()).unwrap();
@@ -55,6 +60,7 @@ fn neighbours_of_seeds() {
                 properties::check_azure(data);
                 properties::check_salvage(data);
                 properties::check_extract(data);
+                properties::check_pointer(data);
             }
         }
     }

@@ -331,13 +331,13 @@ impl Fields for ScriptedFields {
         AuditFields::describe()
     }
 
-    fn read(&mut self, payload: &[u8]) {
+    fn read(&mut self, payload: &[u8], timestamp: u64) {
         assert_ne!(payload, b"panic", "told to panic while reading");
-        self.0.read(payload);
+        self.0.read(payload, timestamp);
     }
 
     fn extract(
-        &self,
+        &mut self,
         payload: &[u8],
         field: u32,
         argument: Argument<'_>,

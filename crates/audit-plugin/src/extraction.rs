@@ -24,15 +24,16 @@ pub trait Fields: Default + Send + 'static {
     /// The fields as the host wants to know them, a JSON list; a field's number is its place in it.
     fn describe() -> String;
 
-    /// Takes up another payload. One that cannot be read is no error: no field has a value then.
-    fn read(&mut self, payload: &[u8]);
+    /// Takes up another event: its payload, and its time in nanoseconds since 1970. A payload that cannot be read
+    /// is no error: no field has a value then.
+    fn read(&mut self, payload: &[u8], timestamp: u64);
 
     /// Appends the values of a field to `values`; `payload` is the one that was read last.
     ///
     /// # Errors
     /// When there is no such field. Never because of the data: what is absent has no value.
     fn extract(
-        &self,
+        &mut self,
         payload: &[u8],
         field: u32,
         argument: Argument<'_>,
@@ -55,8 +56,9 @@ impl std::error::Error for UnknownField {}
 /// What an event is recognised by.
 ///
 /// Numbers start again with each opening and memory is used again for each batch, so neither is enough alone;
-/// in both cases [`Extraction::forget`] is called. A host that reads events from elsewhere (a capture file) calls
-/// neither `open` nor `next_batch`: there the timestamp tells events apart that were read into the same place.
+/// in both cases [`Extraction::forget`] is called. Where events come from elsewhere (a capture file, or another
+/// plugin), the host calls neither `open` nor `next_batch`: there the timestamp tells events apart that were read
+/// into the same place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct EventKey {
     pub(crate) number: u64,
@@ -93,7 +95,7 @@ impl<F: Fields> Extraction<F> {
         if self.key != Some(key) {
             // A panic in between must not leave half of a document behind.
             self.key = None;
-            self.fields.read(payload);
+            self.fields.read(payload, key.timestamp);
             self.key = Some(key);
         }
     }
@@ -193,11 +195,11 @@ mod tests {
         fn describe() -> String {
             "[]".to_owned()
         }
-        fn read(&mut self, payload: &[u8]) {
+        fn read(&mut self, payload: &[u8], _: u64) {
             assert_ne!(payload, b"panic", "told to");
             self.reads += 1;
         }
-        fn extract(&self, _: &[u8], _: u32, _: Argument<'_>, _: &mut Values) -> Result<(), UnknownField> {
+        fn extract(&mut self, _: &[u8], _: u32, _: Argument<'_>, _: &mut Values) -> Result<(), UnknownField> {
             Ok(())
         }
     }

@@ -1,7 +1,8 @@
 //! The Falco side of the audit plugins: a provider describes itself, and this crate makes a plugin of it.
 //!
 //! It owns how a plugin meets its host: configuration ([`config`]), logs, metrics, field extraction
-//! ([`extraction`]), batches and acknowledgement, and the `plugin_*` symbols ([`export_plugin!`]).
+//! ([`extraction`]), batches and acknowledgement, and the `plugin_*` symbols ([`export_plugin!`],
+//! [`export_extractor!`]).
 //! It does not own what is read ([`event_source`] and the transports on it), nor what a field means
 //! ([`audit_core`]).
 //!

@@ -35,6 +35,10 @@ pub trait Plugin: Sized + Send + Sync + 'static {
     /// What holds for the keys of every plugin when they are not given.
     const DEFAULTS: CommonConfig = CommonConfig::DEFAULT;
 
+    /// Whether it reads events, as a [`Provider`] does. One that only extracts fields has neither the keys
+    /// (besides `log_level`) nor the metrics of a source.
+    const READS_EVENTS: bool = true;
+
     /// Its own keys; every one needs a default. Unknown keys never reach it.
     type Config: DeserializeOwned + JsonSchema;
     /// The fields that it extracts: [`AuditFields`](crate::AuditFields) for all that read audit events.

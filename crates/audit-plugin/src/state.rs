@@ -124,7 +124,10 @@ impl<P: Plugin> Running<P> {
         }
         let plugin = P::new(config, common)?;
         let source_metrics = Arc::new(SourceMetrics::default());
-        let mut metrics = vec![Group::new(Arc::clone(&source_metrics) as _)];
+        let mut metrics = Vec::new();
+        if P::READS_EVENTS {
+            metrics.push(Group::new(Arc::clone(&source_metrics) as _));
+        }
         metrics.extend(plugin.metrics().into_iter().map(Group::new));
         Ok(Self {
             plugin,

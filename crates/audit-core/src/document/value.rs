@@ -51,6 +51,11 @@ impl<'d> Value<'d> {
         self.payload.get(self.span()).unwrap_or_default()
     }
 
+    /// What the payload has behind it.
+    pub(crate) fn behind(self) -> &'d [u8] {
+        self.payload.get(self.end..).unwrap_or_default()
+    }
+
     /// The bytes of [`Value::text_span`].
     pub(crate) fn text_raw(self) -> &'d [u8] {
         self.payload.get(self.text_span()).unwrap_or_default()
@@ -71,6 +76,16 @@ impl<'d> Value<'d> {
         self.members().find(|(key, _)| key.is(name)).map(|(_, value)| value)
     }
 
+    /// Where the first member of that name begins, of an object; of anything else, nothing.
+    pub(crate) fn begin_of(self, name: &str) -> Option<Beginning<'d>> {
+        Walk::new(self, Kind::Object).member_named(name)
+    }
+
+    /// Where the element of that number begins, of an array; of anything else, nothing.
+    pub(crate) fn begin_at(self, index: usize) -> Option<Beginning<'d>> {
+        Walk::new(self, Kind::Array).element_at(index)
+    }
+
     /// `value.at(&["securityContext", "privileged"])`
     pub(crate) fn at(self, path: &[&str]) -> Option<Value<'d>> {
         path.iter().try_fold(self, |value, name| value.get(name))
@@ -85,6 +100,26 @@ impl<'d> Value<'d> {
             Some(Kind::Object | Kind::Array) if scan::has_space(raw) => compact(raw),
             _ => String::from_utf8_lossy(raw),
         }
+    }
+}
+
+/// Where a value begins; where it ends, nobody has asked yet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Beginning<'d> {
+    /// Up to the end of what the value lies in.
+    payload: &'d [u8],
+    at: usize,
+}
+
+impl<'d> Beginning<'d> {
+    /// The value, for looking into it: it seems to go on to the end of what it lies in.
+    pub(crate) fn open(self) -> Value<'d> {
+        Value::new(self.payload, self.at, self.payload.len())
+    }
+
+    /// The value, up to where it ends.
+    pub(crate) fn close(self) -> Option<Value<'d>> {
+        Some(Value::new(self.payload, self.at, scan::skip(self.payload, self.at).ok()?))
     }
 }
 
@@ -147,7 +182,8 @@ impl<'d> Walk<'d> {
         Some(Value::new(self.payload, start, self.at))
     }
 
-    fn member(&mut self) -> Option<(Key<'d>, Value<'d>)> {
+    /// To a member's value, past its key.
+    fn key(&mut self) -> Option<Key<'d>> {
         self.advance()?;
         let quote = self.at;
         if self.payload.get(quote) != Some(&b'"') {
@@ -155,7 +191,27 @@ impl<'d> Walk<'d> {
         }
         let after = scan::skip_string(self.payload, quote).ok()?;
         self.at = scan::colon(self.payload, after).ok()?;
-        Some((Key(self.payload.get(quote + 1..after - 1)?), self.value()?))
+        self.payload.get(quote + 1..after - 1).map(Key)
+    }
+
+    fn member(&mut self) -> Option<(Key<'d>, Value<'d>)> {
+        Some((self.key()?, self.value()?))
+    }
+
+    fn member_named(mut self, name: &str) -> Option<Beginning<'d>> {
+        while !self.key()?.is(name) {
+            self.value()?;
+        }
+        Some(Beginning { payload: self.payload, at: self.at })
+    }
+
+    fn element_at(mut self, index: usize) -> Option<Beginning<'d>> {
+        self.advance()?;
+        for _ in 0..index {
+            self.value()?;
+            self.advance()?;
+        }
+        Some(Beginning { payload: self.payload, at: self.at })
     }
 
     fn element(&mut self) -> Option<Value<'d>> {
@@ -256,7 +312,7 @@ fn write(text: &mut [u8], written: &mut usize, bytes: &[u8]) {
 }
 
 /// With U+FFFD for what is not UTF-8.
-fn into_text(bytes: Vec<u8>) -> String {
+pub(crate) fn into_text(bytes: Vec<u8>) -> String {
     match String::from_utf8(bytes) {
         Ok(text) => text,
         Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
@@ -296,7 +352,7 @@ fn code_unit(escape: &[u8]) -> Option<u32> {
 }
 
 /// JSON without the whitespace between its tokens.
-fn compact(raw: &[u8]) -> Cow<'_, str> {
+pub(crate) fn compact(raw: &[u8]) -> Cow<'_, str> {
     let mut out = Vec::with_capacity(raw.len());
     let mut at = 0;
     while let Some(&byte) = raw.get(at) {

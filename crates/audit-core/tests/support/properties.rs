@@ -6,9 +6,10 @@ use std::ops::Range;
 use audit_core::envelope::{self, azure, cloudwatch};
 use audit_core::fields::path::Node;
 use audit_core::fields::spec::Source;
+use audit_core::limits::MAX_DEPTH;
 use audit_core::{
-    Argument, AuditEvent, FieldId, Index, Limits, RejectedKind, SalvageReason, SplitOutcome, UnixNanos,
-    ValueSink, extract,
+    Argument, AuditEvent, FieldId, Index, Limits, Pointer, RejectedKind, SalvageReason, SplitOutcome,
+    UnixNanos, ValueSink, extract, extract_at,
 };
 use bytes::Bytes;
 
@@ -118,6 +119,66 @@ pub fn check_extract(data: &[u8]) {
             assert!(data.get(range.clone()).is_some(), "{range:?} lies outside of {} bytes", data.len());
         }
     }
+}
+
+/// A JSON pointer up to the first line feed, and any bytes behind it.
+pub fn check_pointer(data: &[u8]) {
+    let (pointer, document) = match data.iter().position(|&byte| byte == b'\n') {
+        Some(at) => (data.get(..at).unwrap_or_default(), data.get(at + 1..).unwrap_or_default()),
+        None => (data, &b""[..]),
+    };
+    let pointer = Pointer::parse(&String::from_utf8_lossy(pointer));
+    let whole = Pointer::parse("");
+    let mut index = Index::default();
+    let readable = index.rebuild_strictly(document).is_ok();
+    let other = serde_json::from_slice::<serde::de::IgnoredAny>(document).is_ok();
+    let composed = matches!(document.trim_ascii_start().first(), Some(b'{' | b'['));
+    let brackets = document.iter().filter(|byte| matches!(byte, b'{' | b'[')).count();
+    assert!(readable || !(other && composed), "JSON was refused");
+    assert!(!readable || other || brackets > MAX_DEPTH, "what is no JSON was taken for it");
+
+    let found = at(&index, document, &pointer);
+    let [text] = at(&index, document, &whole).try_into().unwrap_or_default();
+    let indented = index.view(document).indented();
+    assert_eq!(indented.is_some(), readable);
+    if !readable {
+        assert_eq!((found.len(), text), (0, String::new()), "a value of nothing");
+        return;
+    }
+    assert!(found.len() <= 1, "several values at one place");
+    assert_eq!(found, at(&index, document, &pointer), "the second answer is another one");
+    let mut lax = Index::default();
+    if lax.rebuild(document).is_ok() {
+        assert_eq!(found, at(&lax, document, &pointer), "two indexes, two answers");
+    }
+    // Written in another way, it says the same; but for what is not UTF-8, whose keys may become one.
+    let indented = indented.unwrap_or_default();
+    for written in [text.as_str(), &indented] {
+        let mut again = Index::default();
+        again.rebuild_strictly(written.as_bytes()).expect("the whole document is one");
+        if std::str::from_utf8(document).is_ok() {
+            assert_eq!(found, at(&again, written.as_bytes(), &pointer));
+        }
+        assert_eq!(at(&again, written.as_bytes(), &whole), [text.as_str()]);
+        assert_eq!(
+            again.view(written.as_bytes()).indented().as_deref(),
+            Some(if written == text { indented.trim_end() } else { &indented })
+        );
+    }
+}
+
+fn at(index: &Index, document: &[u8], pointer: &Pointer) -> Vec<String> {
+    struct Texts<'d>(&'d [u8], Vec<String>);
+    impl ValueSink for Texts<'_> {
+        fn value(&mut self, text: &str, range: Option<Range<usize>>) {
+            let range = range.expect("a copied value has a place");
+            assert!(self.0.get(range.clone()).is_some(), "{range:?} lies outside of {} bytes", self.0.len());
+            self.1.push(text.to_owned());
+        }
+    }
+    let mut texts = Texts(document, Vec::new());
+    extract_at(pointer, index.view(document), &mut texts);
+    texts.1
 }
 
 fn check_outcome(outcome: &SplitOutcome, limits: Limits) {

@@ -55,7 +55,7 @@ pub(crate) fn load_with<P: Plugin>(
         }
     }
     let own_keys = schema::keys::<P::Config>();
-    let common_keys = schema::common_keys();
+    let common_keys = schema::common_keys::<P>();
     let (mut own, mut common) = (Map::new(), Map::new());
     for (key, mut value) in members {
         let key = known_in_another_case(key, own_keys.keys().chain(common_keys.keys()));

@@ -14,7 +14,7 @@ use crate::Plugin;
 pub fn schema<P: Plugin>() -> String {
     let mut schema = of::<P::Config>();
     let mut properties = keys::<P::Config>();
-    for (key, mut property) in common_keys() {
+    for (key, mut property) in common_keys::<P>() {
         if let Some(default) = default_of(&P::DEFAULTS, &key) {
             set(&mut property, "default", default);
         }
@@ -42,9 +42,11 @@ pub(super) fn keys<C: JsonSchema>() -> Map<String, Value> {
     }
 }
 
-/// The keys of every plugin with their schemas.
-pub(super) fn common_keys() -> Map<String, Value> {
-    keys::<CommonKeys>()
+/// The keys of every plugin, or of every one that reads no events, with their schemas.
+pub(super) fn common_keys<P: Plugin>() -> Map<String, Value> {
+    let mut keys = keys::<CommonKeys>();
+    keys.retain(|key, _| P::READS_EVENTS || key == "log_level");
+    keys
 }
 
 /// Every other spelling that the plugin understands.

@@ -22,13 +22,13 @@ impl Fields for AuditFields {
         falco_json()
     }
 
-    fn read(&mut self, payload: &[u8]) {
+    fn read(&mut self, payload: &[u8], _timestamp: u64) {
         // What cannot be read gives the index of no event, in which no field has a value.
         let _ = self.index.rebuild(payload);
     }
 
     fn extract(
-        &self,
+        &mut self,
         payload: &[u8],
         field: u32,
         argument: Argument<'_>,

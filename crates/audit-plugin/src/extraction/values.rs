@@ -2,9 +2,12 @@
 
 use std::ops::Range;
 
+/// What memory for texts may be kept from call to call: more than the largest event of a cloud.
+const KEEP: usize = 1 << 20;
+
 /// Texts as C strings, one behind the other, each with its place in the payload.
 ///
-/// Nothing is allocated once the largest call so far has been seen. Addresses are taken when all is written:
+/// Nothing is allocated once the largest call so far has been seen, unless that was a giant's. Addresses are taken when all is written:
 /// until then the text may move.
 #[derive(Debug, Default)]
 pub struct Values {
@@ -36,6 +39,7 @@ impl Values {
 
     pub(super) fn clear(&mut self) {
         self.text.clear();
+        self.text.shrink_to(KEEP);
         self.starts.clear();
         self.ranges.clear();
     }
@@ -76,5 +80,17 @@ mod tests {
         check(&["a"], b"a\0");
         check(&["a", "", "bc"], b"a\0\0bc\0");
         check(&["a\0b", "\0"], b"a\0\0");
+    }
+
+    #[test]
+    fn memory_for_a_giant_is_let_go() {
+        let mut arena = Values::default();
+        arena.push(&"x".repeat(KEEP / 2), None);
+        let ordinary = arena.text.capacity();
+        arena.clear();
+        assert_eq!(arena.text.capacity(), ordinary);
+        arena.push(&"x".repeat(KEEP * 4), None);
+        arena.clear();
+        assert!(arena.text.capacity() <= KEEP * 2, "{}", arena.text.capacity());
     }
 }
