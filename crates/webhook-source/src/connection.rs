@@ -1,0 +1,156 @@
+//! One connection: TLS, then requests, until it is idle for too long or the source is closed.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use event_source::chain;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
+use tokio_rustls::TlsAcceptor;
+
+use crate::Timeouts;
+use crate::reception::Reception;
+
+/// How long a connection has for its last answers.
+pub(crate) const GRACE: Duration = Duration::from_secs(1);
+
+/// What a client may send ahead of what is read: with all connections 32 MiB at most.
+const WINDOW: u32 = 256 << 10;
+/// Bytes of a head; also what is read at once.
+const BUFFER: usize = 64 << 10;
+/// Requests at a time on one connection of HTTP/2; an API server sends as many as it has batches.
+const STREAMS: u32 = 100;
+
+/// Serves a connection until its end.
+pub(crate) async fn serve<T: Send + 'static>(
+    reception: Arc<Reception<T>>,
+    stream: TcpStream,
+    tls: Option<Arc<TlsAcceptor>>,
+    peer: SocketAddr,
+    mut stopped: watch::Receiver<bool>,
+) {
+    // An answer is one small piece: nothing follows that it could wait for.
+    let _ = stream.set_nodelay(true);
+    let activity = Arc::new(Activity::new(&reception.timeouts));
+    let Some(tls) = tls else { return talk(reception, stream, peer, activity, stopped).await };
+    let handshake = timeout(reception.timeouts.first_request, tls.accept(stream));
+    let shaken = tokio::select! {
+        shaken = handshake => shaken,
+        _ = stopped.wait_for(|stopped| *stopped) => return,
+    };
+    match shaken {
+        Ok(Ok(stream)) => talk(reception, stream, peer, activity, stopped).await,
+        Ok(Err(error)) => {
+            reception.metrics.connections_failed.increment();
+            let (name, total) = (&reception.name, reception.metrics.connections_failed.get());
+            // Whoever only looks whether the port is open says nothing.
+            let is_probe = error.kind() == io::ErrorKind::UnexpectedEof;
+            if !is_probe && reception.no_tls.is_due() {
+                let error = chain(&error);
+                log::warn!("`{name}`: no TLS with {peer}, {total} such connections so far: {error}");
+            }
+        }
+        Err(_) => reception.metrics.connections_failed.increment(),
+    }
+}
+
+async fn talk<T: Send + 'static>(
+    reception: Arc<Reception<T>>,
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    peer: SocketAddr,
+    activity: Arc<Activity>,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let service = service_fn(|request| {
+        let (reception, under_way) = (Arc::clone(&reception), UnderWay::new(&activity));
+        async move {
+            let answer = reception.answer(request, peer).await;
+            drop(under_way);
+            Ok::<_, Infallible>(answer)
+        }
+    });
+    let mut builder = Builder::new(TokioExecutor::new());
+    // How long a head may take is looked after here, for both versions alike.
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(BUFFER);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW)
+        .max_header_list_size(BUFFER as u32);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    loop {
+        let ends = activity.ends();
+        tokio::select! {
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    log::debug!("`{}`: the connection of {peer} ended: {error}", reception.name);
+                }
+                return;
+            }
+            () = tokio::time::sleep_until(ends) => if activity.ends() <= Instant::now() { break },
+            _ = stopped.wait_for(|stopped| *stopped) => break,
+        }
+    }
+    connection.as_mut().graceful_shutdown();
+    let _ = timeout(GRACE, connection).await;
+}
+
+/// Whether requests are under way.
+#[derive(Debug)]
+struct Activity {
+    idle: Duration,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    under_way: usize,
+    /// When the connection is over, if nothing is under way.
+    ends: Instant,
+}
+
+impl Activity {
+    fn new(timeouts: &Timeouts) -> Self {
+        let ends = Instant::now() + timeouts.first_request;
+        Self { idle: timeouts.idle, state: Mutex::new(State { under_way: 0, ends }) }
+    }
+
+    /// When the connection is over, as far as it is known now.
+    fn ends(&self) -> Instant {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.under_way > 0 { Instant::now() + self.idle } else { state.ends }
+    }
+
+    fn count(&self, change: impl FnOnce(&mut usize)) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut state.under_way);
+        state.ends = Instant::now() + self.idle;
+    }
+}
+
+/// A request that is under way while this lives.
+struct UnderWay(Arc<Activity>);
+
+impl UnderWay {
+    fn new(activity: &Arc<Activity>) -> Self {
+        activity.count(|under_way| *under_way += 1);
+        Self(Arc::clone(activity))
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.count(|under_way| *under_way = under_way.saturating_sub(1));
+    }
+}

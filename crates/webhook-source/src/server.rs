@@ -1,0 +1,118 @@
+//! [`Server`]: accepts connections, and looks at the files from time to time.
+
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+
+use crate::connection::{self, GRACE};
+use crate::quiet::Quiet;
+use crate::reception::Reception;
+use crate::watched::Watched;
+
+/// Everything of a webhook that runs by itself.
+pub(crate) struct Server<T> {
+    pub(crate) reception: Arc<Reception<T>>,
+    pub(crate) listener: TcpListener,
+    pub(crate) tls: Option<Arc<Watched<TlsAcceptor>>>,
+    pub(crate) max_connections: usize,
+    pub(crate) stopped: watch::Receiver<bool>,
+}
+
+/// How long to wait after the system had no connection to give: mostly of file descriptors there are too few.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+impl<T: Send + 'static> Server<T> {
+    /// Until it is stopped, and the connections had their grace.
+    pub(crate) async fn run(self) {
+        let Self { reception, listener, tls, max_connections, stopped } = self;
+        let mut stop = stopped.clone();
+        let (name, metrics) = (&reception.name, &reception.metrics);
+        let (crowded, failing) = (Quiet::default(), Quiet::default());
+        let mut connections = JoinSet::new();
+        let mut watch = pin!(watch_files(Arc::clone(&reception), tls.clone()));
+        loop {
+            metrics.connections_open.set(connections.len() as u64);
+            let (stream, peer) = tokio::select! {
+                _ = stop.wait_for(|stopped| *stopped) => break,
+                () = &mut watch => continue,
+                Some(ended) = connections.join_next() => {
+                    tell_defect(name, ended);
+                    continue;
+                }
+                accepted = accept(&listener, &reception, &failing) => accepted,
+            };
+            if connections.len() < max_connections {
+                metrics.connections.increment();
+                let tls = tls.as_ref().map(|tls| tls.current());
+                let reception = Arc::clone(&reception);
+                connections.spawn(connection::serve(reception, stream, tls, peer, stopped.clone()));
+                continue;
+            }
+            metrics.connections_refused.increment();
+            if crowded.is_due() {
+                let total = metrics.connections_refused.get();
+                log::warn!(
+                    "`{name}`: all {max_connections} connections are in use, that of {peer} is closed, {total} so far; senders have to try again"
+                );
+            }
+        }
+        drop(listener);
+        let all = async { while connections.join_next().await.is_some() {} };
+        let _ = timeout(GRACE + Duration::from_millis(100), all).await;
+        metrics.connections_open.set(0);
+    }
+}
+
+/// The next connection, however often the system has none to give.
+async fn accept<T>(
+    listener: &TcpListener,
+    reception: &Reception<T>,
+    failing: &Quiet,
+) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => return accepted,
+            Err(error) => {
+                reception.metrics.accept_errors.increment();
+                if failing.is_due() {
+                    log::error!(
+                        "`{}`: the system gives no connection, raise its limit of open files; trying again: {error}",
+                        reception.name
+                    );
+                }
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// A connection's task should not panic.
+fn tell_defect(name: &str, ended: Result<(), JoinError>) {
+    if ended.is_err_and(|ended| ended.is_panic()) {
+        log::error!(
+            "`{name}`: a connection's task panicked, and its sender has to send again; this is a defect, please report it"
+        );
+    }
+}
+
+/// Looks at the files again and again; never ends.
+async fn watch_files<T>(reception: Arc<Reception<T>>, tls: Option<Arc<Watched<TlsAcceptor>>>) {
+    let mut looks = interval(reception.timeouts.reload);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        looks.tick().await;
+        if let Some(tls) = &tls {
+            tls.look(&reception.name, &reception.metrics).await;
+        }
+        if let Some(token) = &reception.token {
+            token.look(&reception.name, &reception.metrics).await;
+        }
+    }
+}
