@@ -14,13 +14,16 @@ pub struct PluginPackage {
 }
 
 /// Every plugin.
-pub const PLUGINS: [PluginPackage; 3] = [K8SAUDIT_EKS, K8SAUDIT_AKS, JSON];
+pub const PLUGINS: [PluginPackage; 4] = [K8SAUDIT_EKS, K8SAUDIT_AKS, K8SAUDIT, JSON];
 
 /// EKS, by CloudWatch Logs.
 pub const K8SAUDIT_EKS: PluginPackage = PluginPackage { name: "k8saudit-eks" };
 
 /// AKS, by Event Hubs.
 pub const K8SAUDIT_AKS: PluginPackage = PluginPackage { name: "k8saudit-aks" };
+
+/// Any cluster whose audit log is posted to a webhook, or in files.
+pub const K8SAUDIT: PluginPackage = PluginPackage { name: "k8saudit" };
 
 /// The fields of any event that is JSON.
 pub const JSON: PluginPackage = PluginPackage { name: "json" };

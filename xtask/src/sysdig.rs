@@ -52,6 +52,8 @@ pub struct Capture<'a> {
     pub library: &'a Path,
     /// The plugin's name.
     pub plugin: &'a str,
+    /// Libraries of plugins that only extract fields.
+    pub extractors: &'a [PathBuf],
     /// Its init configuration.
     pub config: &'a str,
     /// Its open parameters.
@@ -107,20 +109,28 @@ impl Sysdig {
     /// # Errors
     /// When the library cannot be put into the folder.
     pub fn command(&self, capture: &Capture<'_>) -> Result<Command> {
-        let (mut command, library) = match &self.place {
-            Place::Program(program) => (Command::new(program), capture.library.as_os_str().to_owned()),
+        let (mut command, root) = match &self.place {
+            Place::Program(program) => (Command::new(program), None),
             Place::Root(root) => {
                 let mut command = enter(root);
                 command.arg("sysdig");
-                (command, bring(root, capture.library)?)
+                (command, Some(root))
             }
         };
-        let mut plugin = library;
+        let within = |library: &Path| match root {
+            Some(root) => bring(root, library),
+            None => Ok(library.as_os_str().to_owned()),
+        };
+        let mut plugin = within(capture.library)?;
         if !capture.config.is_empty() {
             plugin.push(":");
             plugin.push(capture.config);
         }
-        command.arg("-H").arg(plugin).arg("-I").arg(match capture.open {
+        command.arg("-H").arg(plugin);
+        for extractor in capture.extractors {
+            command.arg("-H").arg(within(extractor)?);
+        }
+        command.arg("-I").arg(match capture.open {
             "" => capture.plugin.to_owned(),
             open => format!("{}:{open}", capture.plugin),
         });
@@ -264,6 +274,7 @@ mod tests {
         let capture = Capture {
             library: Path::new("/p/libx.so"),
             plugin: "x",
+            extractors: &[],
             config: r#"{"a":1}"#,
             open: "cluster",
             filter: "ka.verb=get",
@@ -291,5 +302,8 @@ mod tests {
         );
         let bare = Capture { config: "", open: "", filter: "", count: None, ..capture };
         assert_eq!(words(&bare), ["-H", "/p/libx.so", "-I", "x", "-p", "*%ka.verb", "--unbuffered"]);
+        let extractors = ["/p/libjson.so".into()];
+        let with_another = words(&Capture { extractors: &extractors, ..bare });
+        assert_eq!(with_another[..6], ["-H", "/p/libx.so", "-H", "/p/libjson.so", "-I", "x"]);
     }
 }

@@ -74,6 +74,7 @@
 #[doc(hidden)]
 pub mod abi;
 pub mod config;
+mod duplicates;
 pub mod extraction;
 mod instance;
 mod intake;
@@ -82,6 +83,7 @@ mod plugin;
 mod state;
 
 pub use config::{CommonConfig, LogLevel, Seconds};
+pub use duplicates::Duplicates;
 pub use extraction::AuditFields;
 pub use intake::{Intake, IntakeMetrics};
 pub use plugin::{Plugin, Provider};

@@ -4,7 +4,6 @@
 //! Name, id, keys and fields are those of the Go plugin that it takes the place of.
 
 mod config;
-mod duplicates;
 mod metrics;
 mod rate_limit;
 mod records;
@@ -15,13 +14,12 @@ use std::sync::{Arc, Mutex};
 
 use audit_core::Limits;
 use audit_core::envelope::azure::Options;
-use audit_plugin::{AuditFields, CommonConfig, Intake, IntakeMetrics, Plugin, Provider};
+use audit_plugin::{AuditFields, CommonConfig, Duplicates, Intake, IntakeMetrics, Plugin, Provider};
 use event_hub::{HubBoard, HubMetrics, Partition};
 use event_source::metrics::MetricGroup;
 use event_source::{Decoded, EventSource, PumpOptions, SourceError, SourceMetrics};
 
 use config::{Config, Settings};
-use duplicates::Duplicates;
 use metrics::AksMetrics;
 use rate_limit::{Limited, RateLimit};
 use records::Records;

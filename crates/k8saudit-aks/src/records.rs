@@ -5,11 +5,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use audit_core::envelope::azure::{Options, split};
 use audit_core::{Limits, Rejected, UnixNanos};
-use audit_plugin::Intake;
+use audit_plugin::{Duplicates, Intake};
 use event_hub::HubMessage;
 use event_source::{Decode, Event};
 
-use crate::duplicates::Duplicates;
 use crate::metrics::AksMetrics;
 
 /// What the records of all partitions go through.
@@ -39,12 +38,8 @@ impl Decode<HubMessage> for Records {
         self.metrics.records_mended.add(outcome.mended as u64);
         if let Some(duplicates) = &self.duplicates {
             let mut duplicates = duplicates.lock().unwrap_or_else(PoisonError::into_inner);
-            let before = outcome.split.events.len();
-            outcome
-                .split
-                .events
-                .retain(|event| event.identity.is_none_or(|identity| duplicates.is_new(identity)));
-            self.metrics.duplicates_dropped.add((before - outcome.split.events.len()) as u64);
+            let dropped = duplicates.drop_known(&mut outcome.split.events);
+            self.metrics.duplicates_dropped.add(dropped as u64);
         }
         self.tell(message.sequence_number, &outcome.split.rejected);
         self.intake.take(outcome.split, events);

@@ -6,7 +6,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use flate2::write::MultiGzDecoder;
 use http_body_util::BodyExt;
-use hyper::Version;
 use hyper::body::{Body, Incoming};
 use hyper::header::{self, HeaderMap};
 use hyper::http::request::Parts;
@@ -42,23 +41,21 @@ impl Encoding {
 #[derive(Debug)]
 pub(crate) struct Upload {
     incoming: Incoming,
-    is_http1: bool,
     /// Whether the sender sends it without waiting for a word.
     is_coming: bool,
 }
 
 impl Upload {
-    /// How much of a body is read that nobody wants: with bytes that it did not read, the system would reset the
-    /// connection, and the sender might never see why.
+    /// How much of a body is read that nobody wants: with bytes that were not read, the system would reset the
+    /// connection, and HTTP/2 the stream, and the sender might never see why.
     const DRAIN: usize = 64 << 20;
     /// For how long.
     const DRAIN_TIME: Duration = Duration::from_secs(2);
 
     /// What follows that head.
     pub(crate) fn new(head: &Parts, incoming: Incoming) -> Self {
-        // A client that waits for `100 Continue` has not begun, and HTTP/2 ends the one request alone.
-        let is_http1 = head.version < Version::HTTP_2;
-        Self { incoming, is_http1, is_coming: is_http1 && !head.headers.contains_key(header::EXPECT) }
+        // A client that waits for `100 Continue` has not begun.
+        Self { incoming, is_coming: !head.headers.contains_key(header::EXPECT) }
     }
 
     /// The most that it can come to.
@@ -73,7 +70,7 @@ impl Upload {
 
     /// All of it, inflated, or the answer that it gets instead.
     pub(crate) async fn read(&mut self, encoding: Encoding, most: usize) -> Result<Bytes, Answer> {
-        self.is_coming = self.is_http1;
+        self.is_coming = true;
         let expected = self.incoming.size_hint().exact().unwrap_or_default().min(most as u64);
         let mut reader = Reader::new(encoding, usize::try_from(expected).unwrap_or_default(), most);
         while let Some(frame) = self.incoming.frame().await {

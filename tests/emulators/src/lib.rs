@@ -14,6 +14,7 @@
     reason = "a test double: a broken emulator must stop the test at once, with a backtrace"
 )]
 
+pub mod api_server;
 pub mod blob;
 mod clock;
 pub mod cloudwatch;

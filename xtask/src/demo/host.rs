@@ -81,6 +81,7 @@ impl Host {
                 Some(sysdig.command(&Capture {
                     library: run.library,
                     plugin: run.act.plugin.name,
+                    extractors: &[],
                     config: &run.config.to_string(),
                     open: run.act.cluster,
                     filter: rule.condition.trim(),

@@ -13,6 +13,5 @@ mod certificates;
 mod client;
 mod confirmation;
 mod hook;
-mod pace;
 mod stalls;
 mod tls;

@@ -7,6 +7,8 @@
     reason = "these are tests: they fail by panicking"
 )]
 
+#[path = "../shared/real_hosts.rs"]
+mod real_hosts;
 mod setup;
 
 mod abi;

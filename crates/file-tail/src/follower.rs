@@ -1,0 +1,510 @@
+//! [`Follower`]: reads a file as it grows, on the reader's thread, over rotation and truncation.
+//!
+//! It looks at the path from time to time. No notification of the kernel would do instead: there is none on network
+//! file systems and on many mounts of containers, and those that come say neither how much was written nor what was
+//! there before a truncation. A look is two calls, some microseconds.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+use std::{fs, io};
+
+use crate::metrics::FileMetrics;
+use crate::outbox::{Message, Outbox, Stopped};
+use crate::position::{FileId, Position, TAIL};
+use crate::siblings::{MOST, Sibling, Siblings};
+use crate::splitter::Splitter;
+use crate::stop::Stop;
+use crate::track::{Found, Track, Window};
+use crate::trouble::Trouble;
+
+/// A rotated file is read until something is in the new one, for its writer may not have noticed; but if it did not
+/// grow for that long, it is left.
+const LINGER: Duration = Duration::from_secs(10);
+/// So long a path may be without a file while the old one is held: some who rotate take a moment.
+const GAP: Duration = Duration::from_secs(5);
+
+/// Where to begin.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Start {
+    /// With what is written from now on.
+    End,
+    /// With what the file holds.
+    Beginning,
+    /// There, whatever became of the file.
+    At(Position),
+}
+
+/// Why a turn ended.
+enum Halt {
+    Stopped,
+    Trouble(Trouble),
+}
+
+impl From<Stopped> for Halt {
+    fn from(_: Stopped) -> Self {
+        Self::Stopped
+    }
+}
+
+/// A file, followed.
+pub(crate) struct Follower {
+    path: PathBuf,
+    start: Start,
+    splitter: Splitter,
+    outbox: Outbox,
+    stop: Arc<Stop>,
+    pause: Duration,
+    metrics: Arc<FileMetrics>,
+    /// What is read now; `None` before there was a file, and after an error.
+    track: Option<Track>,
+    /// What is to be read then, oldest first; the last one is what was at the path.
+    chain: VecDeque<Track>,
+    /// The end of the file before this one, if it is known.
+    before: Option<Position>,
+    /// When the first file was written to, when it was opened.
+    begun: i64,
+    /// What was beside it then.
+    known: Siblings,
+    window: Window,
+    /// Behind the last complete line.
+    position: Option<Position>,
+    grown: Instant,
+    /// Since when there is nothing at the path.
+    missing: Option<Instant>,
+    /// What was seen and not read when the track was found to be truncated, until that was told.
+    truncated: Option<u64>,
+    is_failing: bool,
+}
+
+impl Follower {
+    pub(crate) fn new(
+        path: PathBuf,
+        start: Start,
+        max_record_bytes: usize,
+        outbox: Outbox,
+        (stop, pause): (Arc<Stop>, Duration),
+        metrics: Arc<FileMetrics>,
+    ) -> Self {
+        Self {
+            path,
+            start,
+            splitter: Splitter::lines(max_record_bytes),
+            outbox,
+            stop,
+            pause,
+            metrics,
+            track: None,
+            chain: VecDeque::new(),
+            before: None,
+            begun: 0,
+            known: Siblings::default(),
+            window: Window::default(),
+            position: None,
+            grown: Instant::now(),
+            missing: None,
+            truncated: None,
+            is_failing: false,
+        }
+    }
+
+    /// Reads until it is stopped.
+    pub(crate) fn run(mut self) -> Result<(), Stopped> {
+        loop {
+            match self.turn() {
+                Ok(()) if self.is_failing => {
+                    self.is_failing = false;
+                    self.outbox.send(Message::Recovered)?;
+                }
+                Ok(()) => self.outbox.looked(),
+                Err(Halt::Stopped) => return Err(Stopped),
+                Err(Halt::Trouble(trouble)) => self.tell(trouble)?,
+            }
+            if self.stop.wait(self.pause) {
+                return Err(Stopped);
+            }
+        }
+    }
+
+    fn tell(&mut self, trouble: Trouble) -> Result<(), Stopped> {
+        self.is_failing = true;
+        self.outbox.flush(self.position)?;
+        self.outbox.send(Message::Failing(trouble))
+    }
+
+    /// Reads everything that is there.
+    fn turn(&mut self) -> Result<(), Halt> {
+        if self.track.is_none() {
+            self.attach()?;
+        }
+        loop {
+            let is_more = match self.drain()? {
+                Some(missing) => self.restart(missing)?,
+                None => self.go_on()?,
+            };
+            if !is_more {
+                self.outbox.flush(self.position)?;
+                return Ok(());
+            }
+        }
+    }
+
+    /// Finds where to begin.
+    fn attach(&mut self) -> Result<(), Halt> {
+        // Before anything is opened: what comes later is new.
+        let known = if_there(Siblings::of(&self.home())).map_err(|error| self.trouble(&error))?;
+        self.known = known.unwrap_or_default();
+        let mut chain = match self.start {
+            Start::At(position) => match self.resume(&position)? {
+                Some(chain) => chain,
+                // Files are being renamed: the next look finds them.
+                None => return Ok(()),
+            },
+            Start::End | Start::Beginning => [self.begin()?].into(),
+        };
+        let Some(track) = chain.pop_front() else { return Err(Halt::Trouble(not_there(&self.path))) };
+        log::info!("`{}`: reading from byte {} on", track.path.display(), track.offset);
+        (self.before, self.begun) = (None, track.modified);
+        self.take_track(track);
+        self.chain = chain;
+        Ok(self.outbox.flush(self.position)?)
+    }
+
+    fn begin(&mut self) -> Result<Track, Halt> {
+        let begun = Track::live(&self.path).and_then(|mut track| {
+            if matches!(self.start, Start::End) {
+                let end = track.last_line(track.size)?;
+                track.seek(end)?;
+            }
+            Ok(track)
+        });
+        begun.map_err(|error| {
+            if error.kind() == io::ErrorKind::NotFound {
+                // Whatever comes is new, also when it came and was rotated between two looks.
+                let position = Position::before_any(SystemTime::now());
+                self.position = Some(position);
+                self.start = Start::At(position);
+            }
+            self.trouble(&error)
+        })
+    }
+
+    /// The file that `position` is a place in, and what came after it. `None`: to be asked again.
+    fn resume(&mut self, position: &Position) -> Result<Option<VecDeque<Track>>, Halt> {
+        self.find(position).map_err(|error| self.trouble(&error)).map(|found| {
+            let (chain, whereabouts) = found?;
+            if !chain.is_empty() {
+                self.tell_whereabouts(position, whereabouts);
+                self.truncated = None;
+                if matches!(whereabouts, Whereabouts::Truncated | Whereabouts::Gone) {
+                    // Its rest will not come.
+                    self.splitter.end(&mut self.outbox, &self.metrics);
+                }
+            }
+            Some(chain)
+        })
+    }
+
+    fn find(&self, position: &Position) -> io::Result<Option<(VecDeque<Track>, Whereabouts)>> {
+        let mut live = if_there(Track::live(&self.path))?;
+        if let Some(track) = &mut live {
+            // Another file with the same numbers, or the same file with other content, is told by its bytes.
+            let may_be = track.id == position.file || position.tail() == TAIL;
+            if position.is_in_a_file() && may_be && track.seek_to(position)? {
+                if position.offset == 0 {
+                    // What it held may have been copied and truncated since. Who compresses a file that was rotated
+                    // before that, writes now too.
+                    let siblings = if_there(Siblings::of(&self.home()))?.unwrap_or_default();
+                    let new = |one: &Sibling| !one.is_compressed();
+                    let since = siblings.since(position.modified + 1, Some(track), new)?;
+                    return Ok(chain(&siblings, since, live)?.map(|chain| (chain, Whereabouts::InPlace)));
+                }
+                return Ok(live.map(|track| ([track].into(), Whereabouts::InPlace)));
+            }
+            track.seek(0)?;
+        }
+        let siblings = if_there(Siblings::of(&self.home()))?.unwrap_or_default();
+        if let Some(track) = siblings.find(position).filter(|_| position.is_in_a_file()) {
+            let after = siblings.after(&track, live.as_ref())?;
+            return Ok(chain(&siblings, after, live)?.map(|mut chain| {
+                chain.push_front(track);
+                (chain, Whereabouts::Beside)
+            }));
+        }
+        let is_truncated = live.as_ref().is_some_and(|track| track.id == position.file);
+        let since = siblings.since(position.modified, live.as_ref(), |_| true)?;
+        let whereabouts = if is_truncated { Whereabouts::Truncated } else { Whereabouts::Gone };
+        Ok(chain(&siblings, since, live)?.map(|chain| (chain, whereabouts)))
+    }
+
+    /// Says what is lost, if something is.
+    fn tell_whereabouts(&self, position: &Position, whereabouts: Whereabouts) {
+        let (name, offset) = (self.path.display(), position.offset);
+        let advice = "rotate by renaming, or keep the copy beside the file";
+        match (whereabouts, self.truncated) {
+            (Whereabouts::InPlace | Whereabouts::Truncated, Some(missing @ 1..)) => {
+                self.metrics.files_lost.increment();
+                self.metrics.bytes_missing.add(missing);
+                log::error!(
+                    "`{name}` was truncated when {missing} bytes or more behind byte {offset} were not read, and no copy is beside it: they are lost; {advice}"
+                );
+            }
+            (Whereabouts::Truncated, Some(_)) => log::warn!(
+                "`{name}` was truncated, and no copy is beside it; it was read up to byte {offset}, its end at the last look: what was written behind that within {:.2} s, if anything, is lost; {advice}",
+                self.pause.as_secs_f32()
+            ),
+            (Whereabouts::Truncated, None) => {
+                self.metrics.files_lost.increment();
+                log::error!(
+                    "`{name}` was truncated, or made anew, while nobody read it, and no copy is beside it: what was written behind byte {offset} is lost; {advice}"
+                );
+            }
+            (Whereabouts::Gone, _) if position.is_in_a_file() && offset > 0 => {
+                self.metrics.files_lost.increment();
+                log::error!(
+                    "the file that was `{name}` and was read up to byte {offset} is not there any more: what was written behind that is lost; keep rotated files beside it for longer"
+                );
+            }
+            (Whereabouts::Beside, _) => log::info!("`{name}`: its rest is read from a file beside it"),
+            _ => {}
+        }
+    }
+
+    /// Reads the track to its end. `Some`: it was truncated, and that many bytes were seen and not read.
+    fn drain(&mut self) -> Result<Option<u64>, Halt> {
+        while let Some(track) = &mut self.track {
+            if self.stop.is_stopped() {
+                return Err(Halt::Stopped);
+            }
+            match track.read(&mut self.window) {
+                Ok(Found::Bytes(read)) => {
+                    // Nothing that was read tells whether this is still the same content.
+                    if track.offset == 0 && self.overtaken()? {
+                        continue;
+                    }
+                    self.take(read)?;
+                }
+                Ok(Found::End) => {
+                    self.tell_behind(0);
+                    break;
+                }
+                Ok(Found::Truncated { missing }) => return Ok(Some(missing)),
+                // Nobody mends it, and what comes after it can be read.
+                Err(error) if track.is_compressed() => {
+                    self.metrics.files_damaged.increment();
+                    let trouble = Trouble::of(&track.path, &error);
+                    log::error!("{}: what it holds behind byte {} is lost", trouble.message, track.offset);
+                    break;
+                }
+                Err(error) => {
+                    let trouble = Trouble::of(&track.path, &error);
+                    self.let_go();
+                    return Err(Halt::Trouble(trouble));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// What the window holds, to the outbox.
+    fn take(&mut self, read: usize) -> Result<(), Halt> {
+        let Some(track) = &mut self.track else { return Ok(()) };
+        let mut at = 0;
+        while at < read {
+            at += self.splitter.feed(self.window.from(at), &mut self.outbox, &self.metrics);
+            let pending = usize::try_from(self.splitter.pending()).unwrap_or(usize::MAX);
+            if let Some(end) = at.checked_sub(pending) {
+                self.position = Some(track.position_in(&self.window, end));
+            }
+            if self.outbox.is_full() {
+                self.outbox.flush(self.position)?;
+            }
+        }
+        track.accept(&self.window);
+        self.grown = Instant::now();
+        self.metrics.bytes_read.add(read as u64);
+        let behind = track.size.saturating_sub(track.offset);
+        self.tell_behind(behind);
+        Ok(())
+    }
+
+    fn tell_behind(&self, bytes: u64) {
+        let waiting: u64 = self.chain.iter().map(|track| track.size).sum();
+        self.metrics.bytes_behind.set(bytes + waiting);
+    }
+
+    /// Whether there are files between the one before and what is at the path now, of which nothing was read yet:
+    /// what it held when it was opened was copied and truncated. They are read first then.
+    fn overtaken(&mut self) -> Result<bool, Halt> {
+        let Some(track) = self.track.as_ref().filter(|track| track.is_live) else { return Ok(false) };
+        let chain = self.since_before(track).map_err(|error| self.trouble(&error))?;
+        let Some(mut chain) = chain.filter(|chain| chain.len() > 1) else { return Ok(false) };
+        if let Some(first) = chain.pop_front() {
+            self.metrics.truncations.increment();
+            self.take_track(first);
+            self.chain = chain;
+        }
+        Ok(true)
+    }
+
+    fn since_before(&self, live: &Track) -> io::Result<Option<VecDeque<Track>>> {
+        let now = Track::live(&self.path)?;
+        let siblings = Siblings::of(&live.home)?;
+        if now.id != live.id || siblings.contains(live.id) {
+            // Renamed, and not truncated: it is held.
+            return Ok(None);
+        }
+        let tracks = match self.before.and_then(|position| siblings.find(&position)) {
+            Some(before) => siblings.after(&before, Some(live))?,
+            None => {
+                let moment = self.before.map_or(self.begun, |position| position.modified);
+                siblings.since(moment + 1, Some(live), |one| !self.known.has(one))?
+            }
+        };
+        chain(&siblings, tracks, Some(now))
+    }
+
+    /// To be found again where it was left, in the midst of a line maybe.
+    fn let_go(&mut self) {
+        if let Some(track) = self.track.take() {
+            self.start = Start::At(track.position());
+        }
+        self.chain.clear();
+    }
+
+    /// The track was truncated: its rest may be in a copy. Whether there is more to read.
+    fn restart(&mut self, missing: u64) -> Result<bool, Halt> {
+        if self.track.as_ref().is_some_and(|track| track.offset == 0) && self.overtaken()? {
+            return Ok(true);
+        }
+        self.metrics.truncations.increment();
+        self.truncated = Some(missing);
+        self.let_go();
+        self.attach()?;
+        Ok(self.track.is_some())
+    }
+
+    /// The track is at its end: goes to the next file, if it is time. Whether there is more to read.
+    fn go_on(&mut self) -> Result<bool, Halt> {
+        let Some(next) = self.chain.pop_front() else { return self.look() };
+        log::info!(
+            "`{}` was rotated, and is read to its end: going on in the next file",
+            self.path.display()
+        );
+        self.splitter.end(&mut self.outbox, &self.metrics);
+        self.metrics.rotations.increment();
+        self.before = self.track.as_ref().map(Track::position);
+        self.take_track(next);
+        Ok(true)
+    }
+
+    fn take_track(&mut self, track: Track) {
+        self.metrics.files_opened.increment();
+        self.position = Some(track.position());
+        self.grown = Instant::now();
+        self.missing = None;
+        self.track = Some(track);
+    }
+
+    /// Whether the path is another file's by now, to which it is time to go: then that is the chain, and the track
+    /// is read once more, since what was written before the new file was made came after the last read.
+    fn look(&mut self) -> Result<bool, Halt> {
+        let Some(track) = &self.track else { return Ok(false) };
+        let found = fs::metadata(&self.path).map(|metadata| FileId::of(&metadata));
+        match found {
+            Ok(id) => {
+                self.missing = None;
+                if id == track.id {
+                    return Ok(false);
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let since = self.missing.get_or_insert_with(Instant::now);
+                if since.elapsed() < GAP {
+                    return Ok(false);
+                }
+                return Err(Halt::Trouble(not_there(&self.path)));
+            }
+            Err(error) => return Err(self.trouble(&error)),
+        }
+        let Some(chain) = self.rotated(track).map_err(|error| self.trouble(&error))? else {
+            return Ok(false);
+        };
+        let is_used = chain.len() > 1 || chain.iter().any(|next| next.size > 0);
+        if !is_used && self.grown.elapsed() < LINGER {
+            return Ok(false);
+        }
+        self.chain = chain;
+        Ok(true)
+    }
+
+    fn rotated(&self, track: &Track) -> io::Result<Option<VecDeque<Track>>> {
+        let mut live = Track::live(&self.path)?;
+        let position = track.position();
+        if position.tail() == TAIL && live.seek_to(&position)? {
+            // An editor has put a copy in its place.
+            return Ok(Some([live].into()));
+        }
+        live.seek(0)?;
+        let siblings = Siblings::of(&track.home)?;
+        let after = siblings.after(track, Some(&live))?;
+        chain(&siblings, after, Some(live))
+    }
+
+    /// Where the path leads to: what siblings are siblings of.
+    fn home(&self) -> PathBuf {
+        self.path.canonicalize().unwrap_or_else(|_| self.path.clone())
+    }
+
+    fn trouble(&self, error: &io::Error) -> Halt {
+        Halt::Trouble(Trouble::of(&self.path, error))
+    }
+}
+
+/// Where the file is of which a place is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whereabouts {
+    /// Where it was.
+    InPlace,
+    /// Beside the path, renamed or copied.
+    Beside,
+    /// Where it was, but what it held is gone.
+    Truncated,
+    /// Nowhere.
+    Gone,
+}
+
+/// What was rotated, then what is at the path. `None`: a file has been renamed since it was opened.
+fn chain(
+    siblings: &Siblings,
+    rotated: Option<Vec<Track>>,
+    mut live: Option<Track>,
+) -> io::Result<Option<VecDeque<Track>>> {
+    let Some(rotated) = rotated.filter(|_| !live.as_ref().is_some_and(|live| siblings.contains(live.id)))
+    else {
+        return Ok(None);
+    };
+    let mut chain = VecDeque::from(rotated);
+    if let Some(live) = &mut live {
+        // What it held when it was opened may be in one of the others by now: that is not missing.
+        live.measure()?;
+    }
+    // There may be more of them before it: the last one is where the next look begins.
+    if chain.len() < MOST {
+        chain.extend(live);
+    }
+    Ok(Some(chain))
+}
+
+/// `None` when there is nothing of that name.
+fn if_there<T>(opened: io::Result<T>) -> io::Result<Option<T>> {
+    match opened {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        opened => opened.map(Some),
+    }
+}
+
+fn not_there(path: &Path) -> Trouble {
+    Trouble::of(path, &io::ErrorKind::NotFound.into())
+}

@@ -1,0 +1,86 @@
+//! The lines of files, read once or followed without loss, for any plugin that reads one.
+//!
+//! - **Read once**: a file, the files of a folder (the oldest first), or standard input, to the end; `.gz` and `.zst`
+//!   are inflated, and known by their first bytes. A record is a line; or, when the first line opens a JSON document
+//!   and does not close it, as a pretty printer writes it, a record is a document. What is damaged is read as far as
+//!   it goes, and is an error after everything else was read.
+//! - **Followed**: a record is a line. What is written is given 0.2 s later at most.
+//!
+//! The promise for a followed file, and its bounds:
+//!
+//! | what happens to the file | what is lost |
+//! |---|---|
+//! | renamed, and a new one made, also several times between two looks | nothing, as long as the files stay beside it until the next look; the one that is open may even be deleted |
+//! | copied and truncated, and the copy stays beside it | what was written between the copying and the truncation, which nobody can know |
+//! | truncated without a copy | what was written since the last look: one WARN; what was seen and not read: counted, one ERROR |
+//! | missing, or not to be read | nothing: told once, tried again; after the pump's patience the source ends with an error |
+//! | the process is killed | nothing: what came after the last checkpoint is given again |
+//! | rotated while nobody reads | nothing, as long as the files stay beside it, compressed or not; otherwise one ERROR |
+//!
+//! A truncation is noticed by the size and by the up to 1 KiB before the place up to which the file was read, so also
+//! where the file has grown past that place again. A line without its end waits until it is complete, or until the
+//! file is rotated or truncated. A rotated file is read until the new one has content, for its writer may still be at
+//! it, but for no more than 10 s without growth.
+//!
+//! Memory: a line of any length is read; one that is longer than [`FileOptions::max_record_bytes`] is cut and
+//! counted. Three batches at most are on their way, each of `max_batch_bytes` and one record, and one record is being
+//! put together. Inflating takes up to 128 MiB for a zstd file that was written with `--long` or `--ultra`, 8 MiB
+//! otherwise.
+//!
+//! It knows nothing of Kubernetes. A plugin that gives each line to a host:
+//!
+//! ```no_run
+//! use std::{sync::Arc, time::{Duration, SystemTime, UNIX_EPOCH}};
+//! use event_source::checkpoint::CheckpointStore;
+//! use event_source::{Decode, Decoded, Event, Next, Pump, PumpOptions, SourceError, SourceMetrics};
+//! use file_tail::{FileMetrics, FileOptions, FileRecord, FileSource, Target};
+//!
+//! struct Lines;
+//! impl Decode<FileRecord> for Lines {
+//!     fn decode(&mut self, line: FileRecord, events: &mut Vec<Event>) {
+//!         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+//!         events.push(Event { payload: line.bytes, timestamp: now.as_nanos() as u64 });
+//!     }
+//! }
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let metrics = Arc::new(SourceMetrics::default());
+//!     let counted = Arc::clone(&metrics);
+//!     let target = Target::parse("file:///var/log/payments.log")?;
+//!     let folder = "file:///var/lib/payments".parse()?;
+//!     let open = async move {
+//!         let checkpoints = Some(Arc::new(CheckpointStore::local(&folder)?));
+//!         let options = FileOptions { checkpoints, ..FileOptions::default() };
+//!         let files = FileSource::open(target, options, Arc::new(FileMetrics::default()), counted).await?;
+//!         Ok::<_, SourceError>(vec![Decoded::new(files, Lines)])
+//!     };
+//!     let bounds = PumpOptions {
+//!         max_queue_events: 2000, max_queue_bytes: 16 << 20, max_batch_bytes: 1 << 20, give_up_after: None,
+//!     };
+//!     let mut pump = Pump::start(&bounds, metrics, open)?;
+//!     while let Next::Batch(_) | Next::Timeout = pump.next_batch(Duration::from_millis(100)) {}
+//!     Ok(())
+//! }
+//! ```
+
+mod follower;
+mod inflate;
+mod metrics;
+mod once;
+mod outbox;
+mod pipe;
+mod position;
+mod reader;
+mod record;
+mod siblings;
+mod source;
+mod splitter;
+mod stop;
+mod target;
+mod track;
+mod trouble;
+
+pub use metrics::FileMetrics;
+pub use record::FileRecord;
+pub use source::{FileOptions, FileSource, StartPosition};
+pub use target::Target;
