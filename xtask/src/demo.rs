@@ -9,12 +9,14 @@
 
 mod act;
 mod alert;
+mod api_server;
 mod audience;
 mod cloudwatch;
 mod event_hubs;
 mod host;
 mod rule;
 mod service;
+mod words;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -52,7 +54,7 @@ const ENVIRONMENT: [(&str, &str); 8] = [
 const CREDENTIALS: [&str; 5] = ["AWS_", "AZURE_", "IDENTITY_", "IMDS_", "MSI_"];
 
 const USAGE: &str =
-    "usage: cargo xtask demo [eks|aks] [--release] [--rules FILE] [--host auto|falco|sysdig|demo]";
+    "usage: cargo xtask demo [eks|aks|k8saudit] [--release] [--rules FILE] [--host auto|falco|sysdig|demo]";
 
 struct Args {
     acts: Vec<&'static Act>,
@@ -75,6 +77,7 @@ struct Run<'a> {
     act: &'a Act,
     library: &'a Path,
     config: Value,
+    open: String,
 }
 
 /// Runs the command.
@@ -93,7 +96,7 @@ pub fn main(args: &[String]) -> Result<ExitCode> {
 
     // Debug is the default because it builds several times faster, and a demo needs no speed.
     let names: Vec<_> = args.acts.iter().map(|act| act.plugin.name).collect();
-    println!("building {} ({})", names.join(" and "), args.profile.folder());
+    println!("building {} ({})", names.join(", "), args.profile.folder());
     plugins::build(&workspace, args.profile, &[names.as_slice(), &["cli"]].concat())?;
     let viewer = workspace.target(args.profile.folder()).join("k8saudit");
 
@@ -134,7 +137,10 @@ impl Stage {
         let service = (act.start)(STORY, act.cluster)?;
         println!("\n{}\n", service.introduction());
         let events = service.events();
-        let run = |reader| Run { act, library, config: service.init_config(reader) };
+        let run = |reader| {
+            service.begin();
+            Run { act, library, config: service.init_config(reader), open: service.open_params().to_owned() }
+        };
         let rule = matches!(host, Host::Demo).then_some(&self.rule);
         let seen = audience::watch(&mut self.viewer(&run(Reader::Viewer), events)?, rule)?;
         ensure!(seen.events == events, "the plugin showed {} of {events} events", seen.events);
@@ -159,7 +165,7 @@ impl Stage {
         let config = self.workspace.target("demo-init-config.json");
         std::fs::write(&config, run.config.to_string())?;
         let mut command = Command::new(&self.viewer);
-        command.arg("run").arg(run.library).args(["--open", run.act.cluster, "--json", "--count"]);
+        command.arg("run").arg(run.library).args(["--open", &run.open, "--json", "--count"]);
         command.arg(events.to_string()).arg("--config").arg(config);
         command.arg("--fields").arg(audience::fields(&self.rule).join(","));
         isolate(&mut command);
@@ -231,8 +237,8 @@ mod tests {
             (Profile::Release, &Some("r.yaml".into()), "demo")
         );
         assert_eq!(names(&args), ["aks"]);
-        assert_eq!(names(&parse(&[]).unwrap()), ["eks", "aks"]);
-        for wrong in ["--rules", "--host", "x", "k8saudit"] {
+        assert_eq!(names(&parse(&[]).unwrap()), ["eks", "aks", "k8saudit"]);
+        for wrong in ["--rules", "--host", "x", "gke"] {
             assert!(parse(&[wrong]).is_err(), "{wrong}");
         }
     }

@@ -1,18 +1,19 @@
-//! The halves of the show: a plugin, and the service that it reads.
+//! The parts of the show: a plugin, and the service that it reads.
 
 use anyhow::Result;
 
+use super::api_server::Posting;
 use super::cloudwatch::CloudWatch;
 use super::event_hubs::EventHubs;
 use super::service::Service;
-use crate::plugins::{K8SAUDIT_AKS, K8SAUDIT_EKS, PluginPackage};
+use crate::plugins::{K8SAUDIT, K8SAUDIT_AKS, K8SAUDIT_EKS, PluginPackage};
 
-/// One half of the show.
+/// One part of the show.
 pub(super) struct Act {
     /// What it is called on the command line.
     pub(super) name: &'static str,
     pub(super) plugin: PluginPackage,
-    /// The cluster that the story is of; the plugin's open parameters.
+    /// The cluster that the story is of.
     pub(super) cluster: &'static str,
     /// Starts the service and tells it the story, of that cluster.
     pub(super) start: fn(&str, &str) -> Result<Box<dyn Service>>,
@@ -21,7 +22,7 @@ pub(super) struct Act {
 }
 
 /// The show.
-pub(super) static ACTS: [Act; 2] = [
+pub(super) static ACTS: [Act; 3] = [
     Act {
         name: "eks",
         plugin: K8SAUDIT_EKS,
@@ -46,6 +47,19 @@ pub(super) static ACTS: [Act; 2] = [
                 "what it reads from your hub, in a consumer group that nobody else reads",
             ),
             ("docs/aks.md", "falco.yaml, the diagnostic setting, the hub, the container, the roles"),
+        ],
+    },
+    Act {
+        name: "k8saudit",
+        plugin: K8SAUDIT,
+        cluster: "demo",
+        start: Posting::tell,
+        next: [
+            (
+                "cargo xtask run k8saudit --open /var/log/kubernetes/audit/audit.log",
+                "what it reads from your API server's audit log",
+            ),
+            ("docs/k8saudit.md", "falco.yaml, the API server's flags, certificates"),
         ],
     },
 ];

@@ -11,6 +11,7 @@ const REGION: &str = "eu-west-1";
 /// The emulator, with the story in it.
 pub(super) struct CloudWatch {
     emulator: Emulator,
+    cluster: String,
     events: usize,
 }
 
@@ -25,18 +26,22 @@ impl CloudWatch {
         for (stream, event) in story.told_at(emulator.clock().now_ms()) {
             emulator.put(&group, &stream, vec![event]);
         }
-        Ok(Box::new(Self { emulator, events: story.len() }))
+        Ok(Box::new(Self { emulator, cluster: cluster.to_owned(), events: story.len() }))
     }
 }
 
 impl Service for CloudWatch {
     fn introduction(&self) -> String {
-        let Self { emulator, events } = self;
+        let Self { emulator, events, .. } = self;
         format!("CloudWatch Logs emulator with {events} audit events at {}", emulator.endpoint_url())
     }
 
     fn events(&self) -> usize {
         self.events
+    }
+
+    fn open_params(&self) -> &str {
+        &self.cluster
     }
 
     /// The same for both: neither keeps a checkpoint.

@@ -83,7 +83,7 @@ impl Host {
                     plugin: run.act.plugin.name,
                     extractors: &[],
                     config: &run.config.to_string(),
-                    open: run.act.cluster,
+                    open: &run.open,
                     filter: rule.condition.trim(),
                     format: &format!("%evt.time: {} {}", rule.priority(), rule.output.trim()),
                     count: None,
@@ -104,7 +104,7 @@ fn falco_yaml(rules: &Path, run: &Run<'_>) -> Result<String> {
             "name": name,
             "library_path": library,
             "init_config": run.config,
-            "open_params": run.act.cluster,
+            "open_params": run.open,
         }],
         "load_plugins": [name],
         "rules_files": [rules],
@@ -191,12 +191,12 @@ mod tests {
         let rules = Workspace::find().unwrap().root().join("rules/k8s_audit_dummy_rule.yaml");
         for act in &ACTS {
             let config = json!({ "region": "r", "polling_interval": 0.5 });
-            let run = Run { act, library: Path::new("/p/libx.so"), config };
+            let run = Run { act, library: Path::new("/p/libx.so"), config, open: "somewhere".to_owned() };
             let yaml: serde_yaml_ng::Value =
                 serde_yaml_ng::from_str(&falco_yaml(&rules, &run).unwrap()).unwrap();
             assert_eq!(yaml["plugins"][0]["library_path"], "/p/libx.so");
             assert_eq!(yaml["plugins"][0]["init_config"]["polling_interval"], 0.5);
-            assert_eq!(yaml["plugins"][0]["open_params"], act.cluster);
+            assert_eq!(yaml["plugins"][0]["open_params"], "somewhere");
             assert_eq!(yaml["plugins"][0]["name"], act.plugin.name);
             assert_eq!(yaml["load_plugins"][0], act.plugin.name);
             assert_eq!(yaml["stdout_output"]["enabled"], true);

@@ -17,6 +17,10 @@ pub(super) trait Service {
     fn introduction(&self) -> String;
     /// How many audit events it holds.
     fn events(&self) -> usize;
+    /// The plugin's open parameters.
+    fn open_params(&self) -> &str;
+    /// Another reader is about to begin.
+    fn begin(&self) {}
     /// The plugin's configuration for this reader.
     fn init_config(&self, reader: Reader) -> Value;
     /// How many events it has handed out, each as often as it was.
