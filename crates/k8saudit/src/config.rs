@@ -104,12 +104,8 @@ impl Settings {
         for text in texts {
             text.take_if(|text| text.trim().is_empty());
         }
-        let defaults = Config::default();
         if config.ssl_certificate.trim().is_empty() {
-            config.ssl_certificate = defaults.ssl_certificate;
-        }
-        if config.webhook_max_batch_size == 0 {
-            config.webhook_max_batch_size = defaults.webhook_max_batch_size;
+            config.ssl_certificate = Config::default().ssl_certificate;
         }
         let max_body_bytes = usize::try_from(config.webhook_max_batch_size)
             .ok()
@@ -211,7 +207,6 @@ mod tests {
             config.client_ca = Some(" ".to_owned());
             config.bearer_token_file = Some(String::new());
             config.checkpoint = Some(String::new());
-            config.webhook_max_batch_size = 0;
         });
         let settings = settings.expect("settings");
         assert_eq!(format!("{:?}", settings.config), format!("{:?}", Config::default()));

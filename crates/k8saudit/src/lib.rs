@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use audit_plugin::{AuditFields, CommonConfig, IntakeMetrics, Plugin, Provider};
 use event_source::metrics::MetricGroup;
-use event_source::{PumpOptions, SourceError, SourceMetrics};
+use event_source::{ErrorKind, PumpOptions, SourceError, SourceMetrics};
 use file_tail::{FileMetrics, Target};
 use webhook_source::{Endpoint, WebhookMetrics};
 
@@ -117,14 +117,41 @@ enum Place {
 
 impl Place {
     fn parse(parameters: &str) -> Result<Self, SourceError> {
-        let is_url = |scheme: &str| {
-            parameters.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
-        };
-        if is_url("http://") || is_url("https://") {
-            Endpoint::parse(parameters).map(Self::Webhook)
-        } else {
-            Target::parse(parameters).map(Self::Files)
+        let scheme = parameters.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
+        match scheme.as_deref() {
+            Some("http" | "https") => Endpoint::parse(parameters).map(Self::Webhook),
+            Some("file") | None => Target::parse(parameters).map(Self::Files),
+            Some(_) => Err(SourceError::new(
+                ErrorKind::Config,
+                "`open_params` has a scheme that is not known: write `http://HOST:PORT/PATH`, `https://HOST:PORT/PATH`, `file:///PATH` to follow a file, a path, or `-`",
+            )),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(parameters: &str, expect: &str) {
+        let found = match Place::parse(parameters) {
+            Ok(Place::Webhook(endpoint)) => endpoint.to_string(),
+            Ok(Place::Files(target)) => format!("{target:?}"),
+            Err(error) => error.to_string(),
+        };
+        assert!(found.contains(expect), "`{parameters}`: {found}");
+    }
+
+    #[test]
+    fn open_parameters_are_read_as_users_write_them() {
+        check("http://:9765/k8s-audit", "http://:9765/k8s-audit");
+        check("HTTPS://0.0.0.0:9765/k8s-audit", "https://0.0.0.0:9765/k8s-audit");
+        check("/var/log/audit.log", "Path(\"/var/log/audit.log\")");
+        check("file:///var/log/audit.log", "Follow(\"/var/log/audit.log\")");
+        check("-", "Stdin");
+        check("", "names no file");
+        check("ftp://me:secret@host/path", "a scheme that is not known");
     }
 }
 

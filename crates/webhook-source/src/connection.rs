@@ -11,7 +11,7 @@ use event_source::chain;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy, sink};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
@@ -42,14 +42,14 @@ pub(crate) async fn serve<T: Send + 'static>(
     let _ = stream.set_nodelay(true);
     let activity = Arc::new(Activity::new(&reception.timeouts));
     let Some(tls) = tls else { return talk(reception, stream, peer, activity, stopped).await };
-    let handshake = timeout(reception.timeouts.first_request, tls.accept(stream));
+    let handshake = timeout(reception.timeouts.first_request, tls.accept(stream).into_fallible());
     let shaken = tokio::select! {
         shaken = handshake => shaken,
         _ = stopped.wait_for(|stopped| *stopped) => return,
     };
     match shaken {
         Ok(Ok(stream)) => talk(reception, stream, peer, activity, stopped).await,
-        Ok(Err(error)) => {
+        Ok(Err((error, stream))) => {
             reception.metrics.connections_failed.increment();
             let (name, total) = (&reception.name, reception.metrics.connections_failed.get());
             // Whoever only looks whether the port is open says nothing.
@@ -58,9 +58,18 @@ pub(crate) async fn serve<T: Send + 'static>(
                 let error = chain(&error);
                 log::warn!("`{name}`: no TLS with {peer}, {total} such connections so far: {error}");
             }
+            part(stream).await;
         }
         Err(_) => reception.metrics.connections_failed.increment(),
     }
+}
+
+/// Lets the peer read why there is no TLS: by then it may have sent a request, and with bytes that were not read the
+/// system would reset the connection.
+async fn part(mut stream: TcpStream) {
+    const MOST: u64 = 1 << 20;
+    let _ = stream.shutdown().await;
+    let _ = timeout(GRACE, copy(&mut stream.take(MOST), &mut sink())).await;
 }
 
 async fn talk<T: Send + 'static>(

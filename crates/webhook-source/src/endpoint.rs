@@ -23,11 +23,11 @@ impl Endpoint {
     /// # Errors
     /// [`ErrorKind::Config`] for anything else.
     pub fn parse(text: &str) -> Result<Self, SourceError> {
-        let (is_tls, rest) = text
-            .strip_prefix("https://")
-            .map(|rest| (true, rest))
-            .or_else(|| text.strip_prefix("http://").map(|rest| (false, rest)))
-            .ok_or_else(|| wrong(text, "it begins with neither `http://` nor `https://`"))?;
+        let (scheme, rest) = text.split_once("://").unwrap_or_default();
+        let is_tls = scheme.eq_ignore_ascii_case("https");
+        if !is_tls && !scheme.eq_ignore_ascii_case("http") {
+            return Err(wrong(text, "it begins with neither `http://` nor `https://`"));
+        }
         // A password may stand there: the text is not repeated.
         if rest.split('/').next().is_some_and(|authority| authority.contains('@')) {
             let message =
@@ -127,6 +127,7 @@ mod tests {
         check("http://[::1]:1/a/b", "http://[::1]:1/a/b");
         check("http://localhost", "http://localhost:80/");
         check("https://[::]", "https://[::]:443/");
+        check("HTTPS://localhost/A", "https://localhost:443/A");
     }
 
     #[test]

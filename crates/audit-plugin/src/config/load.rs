@@ -93,13 +93,19 @@ fn known_in_another_case<'k>(key: String, mut known: impl Iterator<Item = &'k St
 }
 
 fn unknown<'k>(key: &str, known: impl Iterator<Item = &'k String>) -> String {
+    let lower = key.to_lowercase();
     let nearest = known
-        .map(|known| (strsim::damerau_levenshtein(&key.to_lowercase(), known), known))
+        .map(|known| {
+            let distance = strsim::damerau_levenshtein(&lower, &known.to_lowercase());
+            // Whoever stops early means what he began: `sslCert` is no `sslKey`.
+            let is_begun = lower.len() > 2 && known.to_lowercase().starts_with(&lower);
+            (!is_begun, distance, known)
+        })
         .min()
         // Further away than that, a suggestion is a guess.
-        .filter(|(distance, known)| *distance <= known.len().max(key.len()) / 2);
+        .filter(|(is_other, distance, known)| !is_other || *distance <= known.len().max(key.len()) / 2);
     match nearest {
-        Some((_, nearest)) => format!("unknown key `{key}` is ignored, did you mean `{nearest}`?"),
+        Some((.., nearest)) => format!("unknown key `{key}` is ignored, did you mean `{nearest}`?"),
         None => format!("unknown key `{key}` is ignored"),
     }
 }

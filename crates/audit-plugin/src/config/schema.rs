@@ -27,6 +27,7 @@ pub fn schema<P: Plugin>() -> String {
             properties.insert((*spelling).to_owned(), property);
         }
     }
+    properties.values_mut().for_each(allow_null);
     schema.remove("additionalProperties");
     schema.insert("title".to_owned(), json!(P::NAME.to_string_lossy()));
     schema.insert("type".to_owned(), json!("object"));
@@ -73,6 +74,25 @@ fn default_of(defaults: &CommonConfig, key: &str) -> Option<Value> {
         "give_up_after" => seconds(defaults.give_up_after),
         "log_level" => level(defaults.log_level),
         _ => None,
+    }
+}
+
+/// `null` is as good as no key, so the host must let it pass.
+fn allow_null(property: &mut Value) {
+    let Value::Object(property) = property else { return };
+    match property.get_mut("type") {
+        Some(Value::Array(types)) if types.contains(&json!("null")) => return,
+        Some(Value::Array(types)) => types.push(json!("null")),
+        Some(one) => *one = json!([one.clone(), "null"]),
+        None => {}
+    }
+    if let Some(Value::Array(values)) = property.get_mut("enum") {
+        values.push(Value::Null);
+    }
+    for choices in ["oneOf", "anyOf"] {
+        if let Some(Value::Array(choices)) = property.get_mut(choices) {
+            choices.push(json!({ "type": "null" }));
+        }
     }
 }
 

@@ -15,8 +15,8 @@ pub(crate) struct Unclaimed {
 impl Unclaimed {
     /// Requests that are remembered after they were evaluated; some 10 MB.
     pub(crate) const MOST: usize = 65_536;
-    /// For how long. An API server comes again for ten minutes at most: five times with growing pauses, each time
-    /// up to eleven tries of 11 s.
+    /// For how long. An API server comes again for some four minutes: five times with growing pauses, each time for
+    /// 30 s at most. Its flag `--audit-webhook-initial-backoff` makes that longer; beyond 77 s, longer than this.
     pub(crate) const LONGEST: Duration = Duration::from_secs(900);
 
     /// Nobody waits for that one any more.
