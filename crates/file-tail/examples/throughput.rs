@@ -9,10 +9,10 @@ use std::error::Error;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use event_source::{CheckpointDelta, Cursor, EventSource, NextBatch, SourceMetrics};
-use file_tail::{FileMetrics, FileOptions, FileSource, StartPosition, Target};
+use event_source::{Decode, Decoded, Event, Next, Pump, PumpOptions, SourceMetrics};
+use file_tail::{FileMetrics, FileOptions, FileRecord, FileSource, StartPosition, Target};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use ruzstd::encoding::{CompressionLevel, FrameCompressor};
@@ -21,15 +21,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["make", megabytes, path] => make(megabytes.parse()?, path)?,
-        ["read", target] => {
-            tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(read(target))?;
-        }
+        ["read", target] => read(target)?,
         _ => return Err("throughput make MEGABYTES PATH, or throughput read TARGET".into()),
     }
     Ok(())
 }
 
-/// Lines of 1.5 KB, of the sort that compresses like an audit log.
+/// Lines of 2.5 KB, of the sort that compresses like an audit log.
 struct Lines {
     left: u64,
     line: Vec<u8>,
@@ -48,7 +46,7 @@ impl Read for Lines {
             let mut text =
                 format!("{{\"kind\":\"Event\",\"auditID\":\"{id:016x}{:016x}\"", id.rotate_left(23));
             let mut random = id;
-            while text.len() < 1490 {
+            while text.len() < 2490 {
                 random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                 let word = words.get((random >> 60) as usize % words.len()).copied().unwrap_or_default();
                 text.push_str(&format!(",\"{word}\":\"{:x}\"", random >> 44));
@@ -79,42 +77,57 @@ fn make(megabytes: u64, path: &str) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-async fn read(target: &str) -> Result<(), Box<dyn Error>> {
+struct Events;
+
+impl Decode<FileRecord> for Events {
+    fn decode(&mut self, record: FileRecord, events: &mut Vec<Event>) {
+        events.push(Event { payload: record.bytes, timestamp: 0 });
+    }
+}
+
+fn read(target: &str) -> Result<(), Box<dyn Error>> {
     let target = Target::parse(target)?;
     let size = match &target {
         Target::Follow(path) => fs::metadata(path)?.len(),
         _ => u64::MAX,
     };
-    let metrics = Arc::new(FileMetrics::default());
     let options = FileOptions { start: StartPosition::Beginning, ..FileOptions::default() };
+    let metrics = Arc::new(SourceMetrics::default());
+    let counted = Arc::clone(&metrics);
+    let open = async move {
+        let source = FileSource::open(target, options, Arc::new(FileMetrics::default()), counted).await?;
+        Ok(vec![Decoded::new(source, Events)])
+    };
+    let bounds = PumpOptions {
+        max_queue_events: 2000,
+        max_queue_bytes: 16 << 20,
+        max_batch_bytes: 1 << 20,
+        give_up_after: None,
+    };
     let start = Instant::now();
-    let mut source =
-        FileSource::open(target, options, Arc::clone(&metrics), Arc::new(SourceMetrics::default())).await?;
-    let mut evaluated = Cursor(0);
-    let (mut records, mut bytes) = (0_u64, 0_u64);
+    let mut pump = Pump::start(&bounds, metrics, open)?;
+    let (mut events, mut bytes) = (0_u64, 0_u64);
     // Each line has a line feed, too.
-    while bytes + records < size {
-        match source.next_batch().await? {
-            NextBatch::Records(batch) => {
-                records += batch.records.len() as u64;
-                bytes += batch.records.iter().map(|record| record.bytes.len() as u64).sum::<u64>();
-                let delta = CheckpointDelta { partition: batch.partition, from: evaluated, to: batch.end };
-                evaluated = batch.end;
-                source.acknowledge(delta).await?;
+    while bytes + events < size {
+        match pump.next_batch(Duration::from_millis(100)) {
+            Next::Batch(batch) => {
+                events += batch.len() as u64;
+                bytes += batch.iter().map(|event| event.payload.len() as u64).sum::<u64>();
             }
-            NextBatch::Idle(_) => {}
-            NextBatch::End => break,
+            Next::Timeout => {}
+            Next::End => break,
+            Next::Failed(error) => return Err(error.into()),
         }
     }
     let elapsed = start.elapsed().as_secs_f64();
-    source.close().await?;
+    pump.close();
     let status = fs::read_to_string("/proc/self/status")?;
     let resident = status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or_default();
     println!(
-        "{records} records, {} MB in {elapsed:.2} s: {:.0} MB/s, {:.0} records/s; {resident}",
+        "{events} events, {} MB in {elapsed:.2} s: {:.0} MB/s, {:.0} events/s; {resident}",
         bytes >> 20,
         bytes as f64 / elapsed / 1e6,
-        records as f64 / elapsed
+        events as f64 / elapsed
     );
     Ok(())
 }

@@ -4,7 +4,9 @@
 //! file systems and on many mounts of containers, and those that come say neither how much was written nor what was
 //! there before a truncation. A look is two calls, some microseconds.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -19,11 +21,16 @@ use crate::stop::Stop;
 use crate::track::{Found, Track, Window};
 use crate::trouble::Trouble;
 
-/// A rotated file is read until something is in the new one, for its writer may not have noticed; but if it did not
-/// grow for that long, it is left.
+/// A rotated file is read until something is in the new one, for its writer may not have noticed; and what is written
+/// to it after that is read too, as long as no pause in between is longer.
 const LINGER: Duration = Duration::from_secs(10);
 /// So long a path may be without a file while the old one is held: some who rotate take a moment.
 const GAP: Duration = Duration::from_secs(5);
+
+/// While a file grows, it is looked at that many times as often: who truncates it costs less.
+const BUSIER: u32 = 10;
+/// So long a folder may change without a pause before that is an error, which is told and tried again.
+const BUSY: Duration = Duration::from_millis(500);
 
 /// Where to begin.
 #[derive(Clone, Copy, Debug)]
@@ -70,12 +77,21 @@ pub(crate) struct Follower {
     window: Window,
     /// Behind the last complete line.
     position: Option<Position>,
-    grown: Instant,
+    /// The rotated file that was read before this one, and since when it has not grown.
+    left: Option<(Track, Instant)>,
     /// Since when there is nothing at the path.
     missing: Option<Instant>,
     /// What was seen and not read when the track was found to be truncated, until that was told.
     truncated: Option<u64>,
+    /// Something was read since the last pause.
+    has_grown: bool,
     is_failing: bool,
+    /// It is copied and truncated, and that was told.
+    is_copied: bool,
+    /// What is at the path was removed, and that was told.
+    is_removed: bool,
+    /// Its siblings cannot be seen, and that was told.
+    is_alone: Cell<bool>,
 }
 
 impl Follower {
@@ -102,15 +118,20 @@ impl Follower {
             known: Siblings::default(),
             window: Window::default(),
             position: None,
-            grown: Instant::now(),
+            left: None,
             missing: None,
             truncated: None,
+            has_grown: false,
             is_failing: false,
+            is_copied: false,
+            is_removed: false,
+            is_alone: Cell::new(false),
         }
     }
 
     /// Reads until it is stopped.
     pub(crate) fn run(mut self) -> Result<(), Stopped> {
+        let mut pause = self.pause;
         loop {
             match self.turn() {
                 Ok(()) if self.is_failing => {
@@ -121,7 +142,10 @@ impl Follower {
                 Err(Halt::Stopped) => return Err(Stopped),
                 Err(Halt::Trouble(trouble)) => self.tell(trouble)?,
             }
-            if self.stop.wait(self.pause) {
+            // Who has just written writes again.
+            pause = if self.has_grown { self.pause / BUSIER } else { (pause * 2).min(self.pause) };
+            self.has_grown = false;
+            if self.stop.wait(pause) {
                 return Err(Stopped);
             }
         }
@@ -144,8 +168,7 @@ impl Follower {
                 None => self.go_on()?,
             };
             if !is_more {
-                self.outbox.flush(self.position)?;
-                return Ok(());
+                return Ok(self.flush()?);
             }
         }
     }
@@ -153,8 +176,7 @@ impl Follower {
     /// Finds where to begin.
     fn attach(&mut self) -> Result<(), Halt> {
         // Before anything is opened: what comes later is new.
-        let known = if_there(Siblings::of(&self.home())).map_err(|error| self.trouble(&error))?;
-        self.known = known.unwrap_or_default();
+        self.known = self.siblings(&self.home()).map_err(|error| self.trouble(&error))?;
         let mut chain = match self.start {
             Start::At(position) => match self.resume(&position)? {
                 Some(chain) => chain,
@@ -195,6 +217,13 @@ impl Follower {
         self.find(position).map_err(|error| self.trouble(&error)).map(|found| {
             let (chain, whereabouts) = found?;
             if !chain.is_empty() {
+                if let (Whereabouts::Beside, Some(missing), Some(copy)) =
+                    (whereabouts, self.truncated, chain.front())
+                {
+                    let seen = position.offset + missing;
+                    let lost = if copy.is_compressed() { 0 } else { seen.saturating_sub(copy.size) };
+                    self.tell_copied(lost);
+                }
                 self.tell_whereabouts(position, whereabouts);
                 self.truncated = None;
                 if matches!(whereabouts, Whereabouts::Truncated | Whereabouts::Gone) {
@@ -215,7 +244,7 @@ impl Follower {
                 if position.offset == 0 {
                     // What it held may have been copied and truncated since. Who compresses a file that was rotated
                     // before that, writes now too.
-                    let siblings = if_there(Siblings::of(&self.home()))?.unwrap_or_default();
+                    let siblings = self.siblings(&self.home())?;
                     let new = |one: &Sibling| !one.is_compressed();
                     let since = siblings.since(position.modified + 1, Some(track), new)?;
                     return Ok(chain(&siblings, since, live)?.map(|chain| (chain, Whereabouts::InPlace)));
@@ -224,7 +253,7 @@ impl Follower {
             }
             track.seek(0)?;
         }
-        let siblings = if_there(Siblings::of(&self.home()))?.unwrap_or_default();
+        let siblings = self.siblings(&self.home())?;
         if let Some(track) = siblings.find(position).filter(|_| position.is_in_a_file()) {
             let after = siblings.after(&track, live.as_ref())?;
             return Ok(chain(&siblings, after, live)?.map(|mut chain| {
@@ -233,7 +262,9 @@ impl Follower {
             }));
         }
         let is_truncated = live.as_ref().is_some_and(|track| track.id == position.file);
-        let since = siblings.since(position.modified, live.as_ref(), |_| true)?;
+        // Who was there meanwhile has read what was rotated, and may see it compressed now.
+        let new = |one: &Sibling| self.truncated.is_none() || !one.is_compressed();
+        let since = siblings.since(position.modified, live.as_ref(), new)?;
         let whereabouts = if is_truncated { Whereabouts::Truncated } else { Whereabouts::Gone };
         Ok(chain(&siblings, since, live)?.map(|chain| (chain, whereabouts)))
     }
@@ -263,11 +294,28 @@ impl Follower {
             (Whereabouts::Gone, _) if position.is_in_a_file() && offset > 0 => {
                 self.metrics.files_lost.increment();
                 log::error!(
-                    "the file that was `{name}` and was read up to byte {offset} is not there any more: what was written behind that is lost; keep rotated files beside it for longer"
+                    "the file that was `{name}` and was read up to byte {offset} is not there any more, or may not be read: what was written behind that is lost; keep rotated files beside it for longer"
                 );
             }
             (Whereabouts::Beside, _) => log::info!("`{name}`: its rest is read from a file beside it"),
             _ => {}
+        }
+    }
+
+    /// Says what is lost by copying and truncating, as far as it is known.
+    fn tell_copied(&mut self, lost: u64) {
+        let name = self.path.display();
+        if lost > 0 {
+            self.metrics.files_lost.increment();
+            self.metrics.bytes_missing.add(lost);
+            log::error!(
+                "`{name}` was copied and truncated: {lost} bytes or more that were written in between were not read, and are lost; rotate by renaming"
+            );
+        } else if !self.is_copied {
+            self.is_copied = true;
+            log::warn!(
+                "`{name}` is copied and truncated: what is written in between, if anything, is lost each time; rotate by renaming"
+            );
         }
     }
 
@@ -309,24 +357,35 @@ impl Follower {
 
     /// What the window holds, to the outbox.
     fn take(&mut self, read: usize) -> Result<(), Halt> {
-        let Some(track) = &mut self.track else { return Ok(()) };
+        if let Some(track) = &mut self.track {
+            track.accept(&self.window);
+        }
+        self.has_grown = true;
+        self.metrics.bytes_read.add(read as u64);
         let mut at = 0;
         while at < read {
             at += self.splitter.feed(self.window.from(at), &mut self.outbox, &self.metrics);
             let pending = usize::try_from(self.splitter.pending()).unwrap_or(usize::MAX);
-            if let Some(end) = at.checked_sub(pending) {
+            if let (Some(end), Some(track)) = (at.checked_sub(pending), &self.track) {
                 self.position = Some(track.position_in(&self.window, end));
             }
             if self.outbox.is_full() {
-                self.outbox.flush(self.position)?;
+                self.flush()?;
             }
         }
-        track.accept(&self.window);
-        self.grown = Instant::now();
-        self.metrics.bytes_read.add(read as u64);
-        let behind = track.size.saturating_sub(track.offset);
+        let behind = self.track.as_ref().map_or(0, |track| track.size.saturating_sub(track.offset));
         self.tell_behind(behind);
         Ok(())
+    }
+
+    /// Hands over what was read; looks at the file while nobody takes it.
+    fn flush(&mut self) -> Result<(), Stopped> {
+        let Some(track) = &mut self.track else { return self.outbox.flush(self.position) };
+        let behind = &self.metrics.bytes_behind;
+        self.outbox.flush_and_watch(self.position, self.pause / BUSIER, || {
+            track.watch();
+            behind.set(track.size.saturating_sub(track.offset));
+        })
     }
 
     fn tell_behind(&self, bytes: u64) {
@@ -350,7 +409,7 @@ impl Follower {
 
     fn since_before(&self, live: &Track) -> io::Result<Option<VecDeque<Track>>> {
         let now = Track::live(&self.path)?;
-        let siblings = Siblings::of(&live.home)?;
+        let siblings = self.siblings(&live.home)?;
         if now.id != live.id || siblings.contains(live.id) {
             // Renamed, and not truncated: it is held.
             return Ok(None);
@@ -387,35 +446,55 @@ impl Follower {
 
     /// The track is at its end: goes to the next file, if it is time. Whether there is more to read.
     fn go_on(&mut self) -> Result<bool, Halt> {
-        let Some(next) = self.chain.pop_front() else { return self.look() };
-        log::info!(
-            "`{}` was rotated, and is read to its end: going on in the next file",
-            self.path.display()
-        );
+        if self.chain.iter().all(|next| next.size == 0) {
+            // Nothing is to be read there yet, and the writer may still be at this one.
+            self.chain.clear();
+            return self.look();
+        }
+        let Some(next) = self.chain.pop_front() else { return Ok(false) };
         self.splitter.end(&mut self.outbox, &self.metrics);
-        self.metrics.rotations.increment();
+        // Otherwise it goes on where it was before it looked back.
+        if next.offset == 0 {
+            log::info!(
+                "`{}` was rotated, and is read to its end: going on in the next file",
+                self.path.display()
+            );
+            self.metrics.rotations.increment();
+        }
         self.before = self.track.as_ref().map(Track::position);
+        let left = self.track.take().filter(|track| !track.is_compressed());
+        self.left = left.map(|track| (track, Instant::now()));
         self.take_track(next);
         Ok(true)
     }
 
     fn take_track(&mut self, track: Track) {
         self.metrics.files_opened.increment();
-        self.position = Some(track.position());
-        self.grown = Instant::now();
-        self.missing = None;
+        // In the midst of a line it stays in front of it.
+        if self.splitter.pending() == 0 || self.position.is_none() {
+            self.position = Some(track.position());
+        }
+        (self.missing, self.is_removed) = (None, false);
         self.track = Some(track);
     }
 
     /// Whether the path is another file's by now, to which it is time to go: then that is the chain, and the track
     /// is read once more, since what was written before the new file was made came after the last read.
     fn look(&mut self) -> Result<bool, Halt> {
+        if self.look_back().map_err(|error| self.trouble(&error))? {
+            return Ok(true);
+        }
         let Some(track) = &self.track else { return Ok(false) };
-        let found = fs::metadata(&self.path).map(|metadata| FileId::of(&metadata));
-        match found {
-            Ok(id) => {
+        match fs::metadata(&self.path) {
+            Ok(metadata) => {
                 self.missing = None;
-                if id == track.id {
+                if FileId::of(&metadata) == track.id {
+                    if metadata.nlink() == 0 && !std::mem::replace(&mut self.is_removed, true) {
+                        log::error!(
+                            "`{}` was removed, and the path still leads to what is left of it: a new file would not be seen; where a container mounts this file, let it mount the folder",
+                            self.path.display()
+                        );
+                    }
                     return Ok(false);
                 }
             }
@@ -431,11 +510,34 @@ impl Follower {
         let Some(chain) = self.rotated(track).map_err(|error| self.trouble(&error))? else {
             return Ok(false);
         };
-        let is_used = chain.len() > 1 || chain.iter().any(|next| next.size > 0);
-        if !is_used && self.grown.elapsed() < LINGER {
+        // Whoever writes has not noticed yet.
+        if chain.iter().all(|next| next.size == 0) {
             return Ok(false);
         }
         self.chain = chain;
+        Ok(true)
+    }
+
+    /// Whether something was written to the rotated file after it was left: that is read, then this one goes on.
+    fn look_back(&mut self) -> io::Result<bool> {
+        let Some((left, since)) = &mut self.left else { return Ok(false) };
+        left.measure()?;
+        if left.size <= left.offset || self.track.as_ref().is_none_or(Track::is_compressed) {
+            if since.elapsed() > LINGER {
+                self.left = None;
+            }
+            return Ok(false);
+        }
+        let (Some((left, _)), Some(mut track)) = (self.left.take(), self.track.take()) else {
+            return Ok(false);
+        };
+        // The line that is not complete is read again.
+        let start = track.offset.saturating_sub(self.splitter.pending());
+        self.splitter.clear();
+        track.seek(start)?;
+        log::info!("`{}`: something was written to the rotated file, and is read", self.path.display());
+        self.chain.push_front(track);
+        self.take_track(left);
         Ok(true)
     }
 
@@ -447,9 +549,35 @@ impl Follower {
             return Ok(Some([live].into()));
         }
         live.seek(0)?;
-        let siblings = Siblings::of(&track.home)?;
+        let siblings = self.siblings(&track.home)?;
         let after = siblings.after(track, Some(&live))?;
         chain(&siblings, after, Some(live))
+    }
+
+    fn siblings(&self, home: &Path) -> io::Result<Siblings> {
+        let mut siblings = Siblings::of(home);
+        let deadline = Instant::now() + BUSY;
+        while matches!(&siblings, Err(error) if error.kind() == io::ErrorKind::ResourceBusy)
+            && Instant::now() < deadline
+            && !self.stop.wait(BUSY / 20)
+        {
+            siblings = Siblings::of(home);
+        }
+        match siblings {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Siblings::default()),
+            // The file itself can be read all the same.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                if !self.is_alone.replace(true) {
+                    log::warn!(
+                        "the folder of `{}` may not be listed: a file that is rotated twice within {:.2} s, or while nobody reads, is not found; let this process list it",
+                        self.path.display(),
+                        self.pause.as_secs_f32()
+                    );
+                }
+                Ok(Siblings::default())
+            }
+            siblings => siblings,
+        }
     }
 
     /// Where the path leads to: what siblings are siblings of.
@@ -481,10 +609,14 @@ fn chain(
     rotated: Option<Vec<Track>>,
     mut live: Option<Track>,
 ) -> io::Result<Option<VecDeque<Track>>> {
-    let Some(rotated) = rotated.filter(|_| !live.as_ref().is_some_and(|live| siblings.contains(live.id)))
-    else {
-        return Ok(None);
-    };
+    let Some(rotated) = rotated else { return Ok(None) };
+    if let Some(live) = live.as_ref().filter(|live| siblings.contains(live.id)) {
+        // A link to it, under a name of a rotated file, is none.
+        let found = if_there(fs::metadata(&live.path))?;
+        if found.is_none_or(|metadata| FileId::of(&metadata) != live.id) {
+            return Ok(None);
+        }
+    }
     let mut chain = VecDeque::from(rotated);
     if let Some(live) = &mut live {
         // What it held when it was opened may be in one of the others by now: that is not missing.

@@ -4,23 +4,27 @@
 //!   are inflated, and known by their first bytes. A record is a line; or, when the first line opens a JSON document
 //!   and does not close it, as a pretty printer writes it, a record is a document. What is damaged is read as far as
 //!   it goes, and is an error after everything else was read.
-//! - **Followed**: a record is a line. What is written is given 0.2 s later at most.
+//! - **Followed**: a record is a line. What is written is given 0.2 s later at most, if the consumer takes it.
 //!
 //! The promise for a followed file, and its bounds:
 //!
 //! | what happens to the file | what is lost |
 //! |---|---|
 //! | renamed, and a new one made, also several times between two looks | nothing, as long as the files stay beside it until the next look; the one that is open may even be deleted |
-//! | copied and truncated, and the copy stays beside it | what was written between the copying and the truncation, which nobody can know |
-//! | truncated without a copy | what was written since the last look: one WARN; what was seen and not read: counted, one ERROR |
-//! | missing, or not to be read | nothing: told once, tried again; after the pump's patience the source ends with an error |
+//! | copied and truncated, and the copy stays beside it | what was written between the copying and the truncation: one WARN; what was seen of that and not read: counted, one ERROR |
+//! | truncated without a copy | what was written since the last look: one WARN each time; what was seen and not read: counted, one ERROR |
+//! | mounted alone into a container, and rotated | all that is written to the new file, which cannot be seen: one ERROR once the old one is removed; mount the folder |
+//! | missing for 5 s, or not to be read | nothing: told once, tried again; after the pump's patience the source ends with an error |
+//! | in a folder that may not be listed | what was rotated twice between two looks, or while nobody reads: one WARN |
 //! | the process is killed | nothing: what came after the last checkpoint is given again |
 //! | rotated while nobody reads | nothing, as long as the files stay beside it, compressed or not; otherwise one ERROR |
 //!
 //! A truncation is noticed by the size and by the up to 1 KiB before the place up to which the file was read, so also
 //! where the file has grown past that place again. A line without its end waits until it is complete, or until the
 //! file is rotated or truncated. A rotated file is read until the new one has content, for its writer may still be at
-//! it, but for no more than 10 s without growth.
+//! it, and what is written to it after that is read as long as no pause is longer than 10 s. While a file grows it is
+//! looked at every 0.02 s, also while the consumer takes nothing; of several truncations during one such pause, only
+//! what the first one cost is known.
 //!
 //! Memory: a line of any length is read; one that is longer than [`FileOptions::max_record_bytes`] is cut and
 //! counted. Three batches at most are on their way, each of `max_batch_bytes` and one record, and one record is being

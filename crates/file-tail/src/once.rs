@@ -47,7 +47,7 @@ impl Input {
             // A link that leads nowhere, or a file that was deleted since, is none.
             match fs::metadata(&file) {
                 Ok(metadata) if metadata.is_file() => files.push((modified(&metadata), file)),
-                _ => log::debug!("`{}` is no file, and left out", file.display()),
+                _ => log::info!("`{}` is no file, and left out", file.display()),
             }
         }
         if files.is_empty() {

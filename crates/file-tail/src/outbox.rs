@@ -3,6 +3,12 @@
 //! The channel holds one batch. So there are three at most: one that is filled, one that waits, one that the
 //! consumer works on; and who reads faster than the consumer waits here.
 
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::Duration;
+
 use tokio::sync::mpsc::Sender;
 
 use crate::position::Position;
@@ -58,13 +64,38 @@ impl Outbox {
 
     /// Hands over what is there, and the position behind it; waits until there is room.
     pub(crate) fn flush(&mut self, position: Option<Position>) -> Result<(), Stopped> {
+        match self.take(position) {
+            Some(message) => self.send(message),
+            None => Ok(()),
+        }
+    }
+
+    /// Like [`flush`](Self::flush); looks at something after each `pause` while it waits.
+    pub(crate) fn flush_and_watch(
+        &mut self,
+        position: Option<Position>,
+        pause: Duration,
+        mut watch: impl FnMut(),
+    ) -> Result<(), Stopped> {
+        let Some(message) = self.take(position) else { return Ok(()) };
+        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        let mut sending = pin!(self.sender.send(message));
+        loop {
+            match sending.as_mut().poll(&mut Context::from_waker(&waker)) {
+                Poll::Ready(sent) => return sent.map_err(|_| Stopped),
+                Poll::Pending => thread::park_timeout(pause),
+            }
+            watch();
+        }
+    }
+
+    fn take(&mut self, position: Option<Position>) -> Option<Message> {
         if self.records.is_empty() && position == self.told {
-            return Ok(());
+            return None;
         }
         self.told = position;
         self.bytes = 0;
-        let records = std::mem::take(&mut self.records);
-        self.send(Message::Records(records, position))
+        Some(Message::Records(std::mem::take(&mut self.records), position))
     }
 
     pub(crate) fn send(&self, message: Message) -> Result<(), Stopped> {
@@ -74,5 +105,14 @@ impl Outbox {
     /// Tells that the file system still answers, unless something else is on its way.
     pub(crate) fn looked(&self) {
         let _ = self.sender.try_send(Message::Looked);
+    }
+}
+
+/// Wakes a thread that waits for room.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
     }
 }

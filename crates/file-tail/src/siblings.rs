@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use crate::position::{FileId, Position, TAIL, modified};
 use crate::track::Track;
+use crate::trouble::named;
 
 /// How often a folder is listed until two lists are alike.
 const TRIES: usize = 5;
@@ -48,7 +49,7 @@ impl Sibling {
         match Track::rotated(&self.path, &self.home) {
             Ok(track) => Ok(Some(track).filter(|track| track.id == self.id)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
+            Err(error) => Err(named(&self.path, error)),
         }
     }
 }
@@ -59,18 +60,11 @@ pub(crate) struct Siblings(Vec<Sibling>);
 
 impl Siblings {
     /// Beside the file at `home`.
+    ///
+    /// # Errors
+    /// When its folder cannot be listed; [`io::ErrorKind::ResourceBusy`] when it changes all the time.
     pub(crate) fn of(home: &Path) -> io::Result<Self> {
-        let mut siblings = list(home)?;
-        // Who rotates renames one after the other; whoever lists meanwhile may see a file twice, or not at all.
-        for _ in 1..TRIES {
-            let again = list(home)?;
-            let is_same = siblings.len() == again.len()
-                && siblings.iter().zip(&again).all(|(a, b)| (&a.name, a.id) == (&b.name, b.id));
-            siblings = again;
-            if is_same {
-                break;
-            }
-        }
+        let mut siblings = stable(home)?;
         // While a file is compressed, both are there.
         let plain: Vec<_> =
             siblings.iter().filter(|one| !one.is_compressed()).map(|one| one.plain_name.clone()).collect();
@@ -84,9 +78,11 @@ impl Siblings {
     /// One that cannot be read is not it; another one may be.
     pub(crate) fn find(&self, position: &Position) -> Option<Track> {
         let mut siblings: Vec<_> = self.0.iter().collect();
-        // The same file under another name, then copies of it: young ones first, since inflating old ones takes time.
-        siblings.reverse();
-        siblings.sort_by_key(|one| (one.id != position.file, one.is_compressed()));
+        // The same file under another name, then copies of it: the first one that was made after this place was read,
+        // for the bytes by which a place is known may be the same in a later one where all lines end alike.
+        siblings.sort_by_key(|one| {
+            (one.id != position.file, one.is_compressed(), one.modified < position.modified)
+        });
         siblings.into_iter().find_map(|one| {
             // What was compressed before is not worth the time.
             let is_old = one.is_compressed() && one.modified < position.modified.saturating_sub(ROUNDED);
@@ -142,14 +138,17 @@ impl Siblings {
     }
 }
 
-/// Opens them, but for those that hold what was read `before` or is `live`.
+/// Opens them, but for those that hold what was read `before` or is `live`, and for those that are empty: who copies a
+/// file makes an empty one first. If it gets content it is found before anything of the next file is read.
 fn open<'s>(
     siblings: impl Iterator<Item = &'s Sibling>,
     before: Option<&Position>,
     live: Option<&Track>,
 ) -> io::Result<Option<Vec<Track>>> {
     let mut tracks = Vec::new();
-    for one in siblings.take(MOST) {
+    // A link to what is at the path, under a name of a rotated file, is no other file.
+    let is_other = |one: &&Sibling| one.size > 0 && live.is_none_or(|live| live.id != one.id);
+    for one in siblings.filter(is_other).take(MOST) {
         let Some(track) = one.open()? else { return Ok(None) };
         // A short file is not told from another one.
         let is_read = match before.filter(|before| before.tail() == TAIL) {
@@ -177,6 +176,19 @@ fn sort(siblings: &mut [Sibling]) {
             (a.modified, Reverse(a.index), &a.plain_name).cmp(&(b.modified, Reverse(b.index), &b.plain_name))
         });
     }
+}
+
+/// Who rotates renames one after the other; whoever lists meanwhile may see a file twice, or not at all.
+fn stable(home: &Path) -> io::Result<Vec<Sibling>> {
+    let mut siblings = list(home)?;
+    for _ in 1..TRIES {
+        let before = std::mem::replace(&mut siblings, list(home)?);
+        let same = |(a, b): (&Sibling, &Sibling)| (&a.name, a.id) == (&b.name, b.id);
+        if siblings.len() == before.len() && siblings.iter().zip(&before).all(same) {
+            return Ok(siblings);
+        }
+    }
+    Err(io::Error::new(io::ErrorKind::ResourceBusy, "files beside it are renamed without a pause"))
 }
 
 fn list(home: &Path) -> io::Result<Vec<Sibling>> {

@@ -304,7 +304,10 @@ impl FileSource {
 
     /// What a message means for the pump, if it has to hear of it.
     fn take(&mut self, message: Option<Message>) -> Option<Result<NextBatch<FileRecord>, SourceError>> {
-        self.silent = Duration::ZERO;
+        if std::mem::take(&mut self.silent) > SILENCE {
+            // It answers again; if what it answers is an error, that is told next.
+            self.failing = None;
+        }
         match message {
             Some(Message::Records(records, position)) => {
                 self.read.0 += records.len() as u64;
@@ -417,8 +420,14 @@ fn check_followed(path: &Path) -> Result<(), SourceError> {
             "it is a folder; name the file in it, or the folder without `file://` to read it once",
         );
     }
+    if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
+        return config("it is no regular file; without `file://` it is read as it comes");
+    }
     if path.extension().is_some_and(|end| end == "gz" || end == "zst") {
         return config("nobody adds to a compressed file; without `file://` it is read once");
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

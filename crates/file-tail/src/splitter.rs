@@ -93,9 +93,11 @@ impl Splitter {
         if behind.is_none() && self.length < FIRST_LINE {
             return chunk.len();
         }
+        // Of a line without its end nobody knows how it ends.
+        let is_whole = behind.is_some() && self.length == self.kept.len();
         if is_blank(&self.kept) {
             self.clear();
-        } else if begins_document(&self.kept) {
+        } else if is_whole && begins_document(&self.kept) {
             self.shape = Shape::Documents;
             let line = std::mem::take(&mut self.kept);
             self.clear();
@@ -197,6 +199,9 @@ impl Splitter {
     /// Hands over the incomplete record as it is, unless it is blank; whether there was one.
     fn emit(&mut self, outbox: &mut Outbox, metrics: &FileMetrics) -> bool {
         let left_out = self.length - self.kept.len();
+        if self.kept.starts_with(MARK) {
+            self.kept.drain(..MARK.len());
+        }
         let line = content(&self.kept);
         if is_blank(line) {
             self.clear();
@@ -234,9 +239,10 @@ fn without_nuls(bytes: &[u8]) -> &[u8] {
     bytes.get(start..).unwrap_or_default()
 }
 
-/// Without what is around a line: a hole, and the first half of `\r\n`.
+/// Without what is around a line: a hole, a byte order mark, and the first half of `\r\n`.
 fn content(line: &[u8]) -> &[u8] {
     let line = without_nuls(line);
+    let line = line.strip_prefix(MARK).unwrap_or(line);
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 

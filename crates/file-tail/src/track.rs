@@ -140,11 +140,11 @@ impl Track {
         Position::new(self.id, self.offset, &self.tail, self.modified)
     }
 
-    /// Where it would be `read` bytes into `window`.
+    /// Where it was `read` bytes into `window`, which was accepted.
     pub(crate) fn position_in(&self, window: &Window, read: usize) -> Position {
         let end = window.tail + read;
         let bytes = window.bytes.get(end.saturating_sub(TAIL)..end).unwrap_or_default();
-        Position::new(self.id, self.offset + read as u64, bytes, self.modified)
+        Position::new(self.id, self.offset - (window.read - read) as u64, bytes, self.modified)
     }
 
     /// Reads what comes next into `window`.
@@ -169,7 +169,7 @@ impl Track {
             Content::Plain(file) => {
                 let seen = self.size;
                 let metadata = file.metadata()?;
-                (self.size, self.modified) = (metadata.len(), modified(&metadata));
+                self.size = metadata.len();
                 // The bytes before are read along, in one call: they tell whether what follows belongs to them.
                 let place = self.offset - window.tail as u64;
                 let bytes = window.bytes.get_mut(..most).unwrap_or_default();
@@ -178,6 +178,8 @@ impl Track {
                 if !is_same || self.size < seen {
                     return Ok(Found::Truncated { missing: self.missing(seen, is_same) });
                 }
+                // Not before: what is there after a truncation is younger than a copy of what was there.
+                self.modified = modified(&metadata);
                 read - window.tail
             }
         };
@@ -197,6 +199,27 @@ impl Track {
             self.size = file.metadata()?.len();
         }
         Ok(())
+    }
+
+    fn plain(&self) -> Option<&File> {
+        match &self.content {
+            Content::Plain(file) => Some(file),
+            Content::Compressed(_) => None,
+        }
+    }
+
+    /// Looks how much there is, while nobody takes what was read: so it is known what a truncation costs.
+    pub(crate) fn watch(&mut self) {
+        // Without bytes before it nothing tells whose size that is.
+        let Some(file) = self.plain().filter(|_| !self.tail.is_empty()) else { return };
+        let Ok(metadata) = file.metadata() else { return };
+        let mut before = vec![0; self.tail.len()];
+        let place = self.offset - before.len() as u64;
+        // What was truncated and has grown again says nothing of what was lost.
+        if metadata.len() > self.size && file.read_exact_at(&mut before, place).is_ok() && before == self.tail
+        {
+            self.size = metadata.len();
+        }
     }
 
     /// What `window` holds was read.

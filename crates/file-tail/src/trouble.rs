@@ -1,7 +1,8 @@
 //! [`Trouble`]: why a file cannot be read at the moment, in a form that can be told more than once.
 
-use std::io;
-use std::path::Path;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::{fmt, io};
 
 use event_source::{ErrorKind, SourceError};
 
@@ -17,8 +18,10 @@ impl Trouble {
         Self { kind, message: message.into() }
     }
 
-    /// What the system answered when `path` was to be read.
+    /// What the system answered when `path` was to be read, or what was [`named`] instead.
     pub(crate) fn of(path: &Path, error: &io::Error) -> Self {
+        let named = error.get_ref().and_then(|inner| inner.downcast_ref::<Named>());
+        let (path, error) = named.map_or((path, error), |named| (&named.path, &named.error));
         let name = path.display();
         match error.kind() {
             io::ErrorKind::NotFound => {
@@ -38,5 +41,38 @@ impl Trouble {
     /// As an error for the pump.
     pub(crate) fn error(&self) -> SourceError {
         SourceError::new(self.kind, self.message.clone())
+    }
+}
+
+/// An error of another file than the one that is asked for.
+#[derive(Debug)]
+struct Named {
+    path: PathBuf,
+    error: io::Error,
+}
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`: {}", self.path.display(), self.error)
+    }
+}
+
+impl Error for Named {}
+
+/// `error`, so that [`Trouble::of`] tells of `path`.
+pub(crate) fn named(path: &Path, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), Named { path: path.to_owned(), error })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_file_is_told_by_its_name() {
+        let error = named(Path::new("audit.log.1"), io::ErrorKind::PermissionDenied.into());
+        let trouble = Trouble::of(Path::new("audit.log"), &error);
+        assert_eq!(trouble.kind, ErrorKind::Denied);
+        assert!(trouble.message.starts_with("`audit.log.1` may not be read"), "{}", trouble.message);
     }
 }

@@ -54,3 +54,18 @@ fn the_oldest_is_first() {
         assert!(siblings.iter().map(|one| one.name.as_str()).eq(names), "{siblings:?}");
     }
 }
+
+#[test]
+fn what_is_empty_or_a_link_is_left_out() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = |name: &str| folder.path().join(name);
+    fs::write(path("audit.log"), "live\n").expect("written");
+    fs::hard_link(path("audit.log"), path("audit.log.1")).expect("linked");
+    // A copy of which nothing was written yet.
+    fs::write(path("audit.log.2"), "").expect("written");
+    fs::write(path("audit.log.3"), "rotated\n").expect("written");
+    let live = Track::live(&path("audit.log")).expect("opened");
+    let found = Siblings::of(&path("audit.log")).expect("listed").since(0, Some(&live), |_| true);
+    let found = found.expect("opened").expect("nothing was renamed");
+    assert!(found.iter().map(|track| &track.path).eq([&path("audit.log.3")]));
+}

@@ -52,7 +52,7 @@ fn a_line_is_a_record() {
     check_lines("a\nb", &["a", "b"]);
     check_lines("a\r\nb\r\n", &["a", "b"]);
     check_lines("\n\r\n \n\ta \n\n", &["\ta "]);
-    check_lines("\u{feff}\n\u{feff}a\n", &["\u{feff}a"]);
+    check_lines("\u{feff}\n\u{feff}a\nb\u{feff}\n", &["a", "b\u{feff}"]);
     check_lines("{}\n[1,\n{\n", &["{}", "[1,", "{"]);
 }
 
@@ -110,6 +110,21 @@ fn a_first_line_of_any_length_is_a_line() {
     let long = "x".repeat(FIRST_LINE * 3) + "\nb\n";
     let records = split(Splitter::either(usize::MAX), long.as_bytes(), 1000);
     assert_eq!(records.iter().map(String::len).collect::<Vec<_>>(), [FIRST_LINE * 3, 1]);
+}
+
+#[test]
+fn a_long_first_line_is_no_document_wherever_a_chunk_ends() {
+    // A cut off line, which would swallow all that follows if it were the beginning of a document.
+    let long = format!("{{\"a\":[{}", "{},".repeat(FIRST_LINE));
+    for max_record_bytes in [usize::MAX, 1024] {
+        let content = format!("{long}\n{{}}\n");
+        let records = split(Splitter::either(max_record_bytes), content.as_bytes(), long.len() - 2);
+        assert_eq!(records.len(), 2);
+        assert_eq!(records[1], "{}");
+    }
+    let marked = format!("\u{feff}{}\n", "x".repeat(COPY * 2));
+    let records = split(Splitter::lines(usize::MAX), marked.as_bytes(), 1000);
+    assert_eq!(records, ["x".repeat(COPY * 2)]);
 }
 
 #[test]

@@ -181,8 +181,8 @@ async fn the_end_at_which_it_began_is_written_down_at_once() {
 #[tokio::test]
 async fn truncated_before_the_first_line_was_read() {
     let desk = Desk::with_checkpoints();
-    desk.append("audit.log", "");
     desk.append("audit.log.1", "old\n");
+    desk.append("audit.log", "");
     drop(desk.follow("audit.log").await);
     for step in 0..2 {
         desk.rename("audit.log.1", "audit.log.2");
@@ -215,4 +215,26 @@ async fn what_is_no_checkpoint_is_told_at_open() {
     let target = file_tail::Target::Follow(desk.path("audit.log"));
     let error = desk.open(target).await.map(|_| ()).expect_err("no checkpoint");
     assert_eq!(error.kind(), ErrorKind::Corrupt);
+}
+
+#[tokio::test]
+async fn half_a_line_is_no_place_to_begin_again() {
+    let mut desk = Desk::with_checkpoints();
+    desk.options.look_interval = std::time::Duration::from_millis(500);
+    desk.append("audit.log", (0..30).map(line).collect::<String>() + "30 ha");
+    let mut reading = desk.follow("audit.log").await;
+    reading.until(30).await;
+    reading.quiet().await;
+    // The rest of the line is in the copy alone.
+    desk.append("audit.log", "lf\n");
+    fs::copy(desk.path("audit.log"), desk.path("audit.log.1")).expect("copied");
+    desk.truncate("audit.log");
+    desk.append("audit.log", (31..40).map(line).collect::<String>());
+    while !matches!(reading.next().await, Given::Records) {}
+    // Given, and not evaluated.
+    reading.close().await;
+    let lines = restarted(&desk, 39).await;
+    assert_eq!(lines.first().map(String::as_str), Some("30 half"));
+    assert_eq!(compare(&lines, 40).0, (0..9).collect::<Vec<_>>());
+    assert_eq!(lines.len(), 10);
 }

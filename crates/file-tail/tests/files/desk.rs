@@ -100,11 +100,15 @@ impl Desk {
 
     /// Level and text of what was logged of files in this folder, but for INFO.
     pub(crate) fn logged(&self) -> Vec<String> {
-        let folder = self.folder.path().to_string_lossy();
-        let lines = LINES.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_here = lines.iter().filter(|line| line.contains(&*folder) && !line.starts_with("INFO"));
-        of_here.cloned().collect()
+        logged_of(self.folder.path())
     }
+}
+
+/// Level and text of what was logged of a path, but for INFO.
+pub(crate) fn logged_of(path: &Path) -> Vec<String> {
+    let path = path.to_string_lossy();
+    let lines = LINES.lock().unwrap_or_else(PoisonError::into_inner);
+    lines.iter().filter(|line| line.contains(&*path) && !line.starts_with("INFO")).cloned().collect()
 }
 
 pub(crate) fn appender(path: &Path) -> File {

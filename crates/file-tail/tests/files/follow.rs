@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::io::{Seek, SeekFrom, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
 
 use event_source::{ErrorKind, chain};
-use file_tail::StartPosition;
+use file_tail::{StartPosition, Target};
 
-use crate::desk::{Desk, Given, appender, line};
+use crate::desk::{Desk, Given, appender, line, logged_of};
 
 #[tokio::test]
 async fn a_line_is_given_when_it_is_complete() {
@@ -97,6 +99,36 @@ async fn what_is_no_file_is_told_until_it_is_one() {
 }
 
 #[tokio::test]
+async fn what_may_not_be_read_is_told_and_tried_again() {
+    let desk = Desk::new();
+    let allow = |name: &str, mode| {
+        fs::set_permissions(desk.path(name), fs::Permissions::from_mode(mode)).expect("allowed");
+    };
+    fs::create_dir(desk.path("logs")).expect("folder");
+    desk.append("logs/audit.log", "a\n");
+    allow("logs/audit.log", 0);
+    if fs::File::open(desk.path("logs/audit.log")).is_ok() {
+        eprintln!("skipped: root may read everything");
+        return;
+    }
+    // A file in it can be opened; what there is besides cannot be seen.
+    allow("logs", 0o311);
+    let mut reading = desk.follow("logs/audit.log").await;
+    assert_eq!(reading.failure().await.kind(), ErrorKind::Denied);
+    allow("logs/audit.log", 0o600);
+    reading.until(1).await;
+    desk.rename("logs/audit.log", "logs/audit.log.1");
+    desk.append("logs/audit.log", "b\n");
+    reading.until(2).await;
+    reading.quiet().await;
+    assert_eq!(desk.logged().len(), 1, "{:?}", desk.logged());
+    assert!(desk.logged()[0].contains("may not be listed"), "{:?}", desk.logged());
+    let missing = desk.open(Target::Path(desk.path("logs"))).await.map(|_| ()).expect_err("not to be listed");
+    assert_eq!(missing.kind(), ErrorKind::Denied);
+    allow("logs", 0o700);
+}
+
+#[tokio::test]
 async fn a_link_that_leads_elsewhere_is_a_rotation() {
     let desk = Desk::new();
     for name in ["one", "two"] {
@@ -161,4 +193,22 @@ async fn whoever_does_not_listen_any_more_leaves_no_thread() {
     assert_eq!(held(), 1);
     drop(reading);
     assert_eq!(held(), 0);
+}
+
+#[tokio::test]
+async fn a_mounted_file_that_was_removed_is_told() {
+    let desk = Desk::new();
+    desk.append("audit.log", "a\n");
+    let mut writer = appender(&desk.path("audit.log"));
+    // Like a file that a container mounts alone: the path leads to it wherever it goes.
+    let path = std::path::PathBuf::from(format!("/proc/self/fd/{}", writer.as_raw_fd()));
+    let mut reading = desk.open(Target::Follow(path.clone())).await.expect("open");
+    reading.until(1).await;
+    fs::remove_file(desk.path("audit.log")).expect("removed");
+    writer.write_all(b"b\n").expect("written");
+    reading.until(2).await;
+    reading.quiet().await;
+    let logged = logged_of(&path);
+    assert_eq!(logged.len(), 1, "{logged:?}");
+    assert!(logged[0].starts_with("ERROR") && logged[0].contains("mount the folder"), "{logged:?}");
 }

@@ -33,6 +33,7 @@ async fn a_file_is_read_to_its_end() {
 async fn the_files_of_a_folder_are_read_oldest_first() {
     let desk = Desk::new();
     fs::create_dir_all(desk.path("logs/folder")).expect("folder");
+    assert!(Command::new("mkfifo").arg(desk.path("logs/pipe")).status().expect("mkfifo").success());
     let gzip = {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         encoder.write_all(b"third\n").expect("memory");
@@ -79,11 +80,13 @@ async fn what_cannot_be_read_is_told_at_open() {
     let desk = Desk::new();
     fs::create_dir(desk.path("empty")).expect("folder");
     desk.append("audit.log.gz", "");
+    assert!(Command::new("mkfifo").arg(desk.path("pipe")).status().expect("mkfifo").success());
     for (target, kind) in [
         (Target::Path(desk.path("missing")), ErrorKind::NotFound),
         (Target::Path(desk.path("empty")), ErrorKind::NotFound),
         (Target::Follow(desk.path("empty")), ErrorKind::Config),
         (Target::Follow(desk.path("audit.log.gz")), ErrorKind::Config),
+        (Target::Follow(desk.path("pipe")), ErrorKind::Config),
     ] {
         let error = desk.open(target).await.map(|_| ()).expect_err("nothing to read");
         assert_eq!(error.kind(), kind, "{error}");

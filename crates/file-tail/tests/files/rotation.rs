@@ -163,3 +163,75 @@ async fn copies_and_other_files_beside_it_are_not_read() {
     reading.quiet().await;
     assert_eq!(reading.lines().split_off(20), ["20"]);
 }
+
+#[tokio::test]
+async fn what_is_written_late_to_a_rotated_file_is_read() {
+    let desk = Desk::new();
+    let mut writer = appender(&desk.path("audit.log"));
+    writer.write_all(b"a\n").expect("written");
+    let mut reading = desk.follow("audit.log").await;
+    reading.until(1).await;
+    desk.rename("audit.log", "audit.log.1");
+    desk.append("audit.log", "b\nha");
+    reading.until(2).await;
+    reading.quiet().await;
+    writer.write_all(b"c\n").expect("written");
+    reading.until(3).await;
+    desk.append("audit.log", "lf\n");
+    reading.until(4).await;
+    writer.write_all(b"d\n").expect("written");
+    desk.append("audit.log", "e\n");
+    reading.until(6).await;
+    reading.quiet().await;
+    let mut lines = reading.lines();
+    assert_eq!(lines.drain(..4).collect::<Vec<_>>(), ["a", "b", "c", "half"]);
+    lines.sort();
+    assert_eq!(lines, ["d", "e"]);
+    assert_eq!(desk.metrics.rotations.get(), 1);
+}
+
+#[tokio::test]
+async fn whoever_does_not_notice_a_rotation_is_read_on() {
+    let desk = Desk::with_checkpoints();
+    let mut writer = appender(&desk.path("audit.log"));
+    writer.write_all(line(0).as_bytes()).expect("written");
+    let mut reading = desk.follow("audit.log").await;
+    reading.until(1).await;
+    desk.rename("audit.log", "audit.log.1");
+    desk.append("audit.log", "");
+    reading.quiet().await;
+    desk.rename("audit.log.1", "audit.log.2");
+    desk.rename("audit.log", "audit.log.1");
+    desk.append("audit.log", "");
+    reading.quiet().await;
+    writer.write_all(line(1).as_bytes()).expect("written");
+    reading.until(2).await;
+    reading.quiet().await;
+    reading.close().await;
+    // Nor is it left after a restart.
+    let mut reading = desk.follow("audit.log").await;
+    reading.quiet().await;
+    writer.write_all(line(2).as_bytes()).expect("written");
+    reading.until(1).await;
+    desk.append("audit.log", line(3));
+    reading.until(2).await;
+    assert_eq!(compare(&reading.lines(), 4).0, [0, 1]);
+    assert_eq!(desk.logged(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_link_with_the_name_of_a_rotated_file_holds_nothing_up() {
+    let desk = Desk::new();
+    desk.append("audit.log", "a\n");
+    let mut reading = desk.follow("audit.log").await;
+    reading.until(1).await;
+    desk.append("new", "b\n");
+    fs::hard_link(desk.path("new"), desk.path("audit-20240501.log")).expect("linked");
+    desk.rename("audit.log", "audit.log.1");
+    desk.rename("new", "audit.log");
+    reading.until(2).await;
+    desk.append("audit.log", "c\n");
+    reading.until(3).await;
+    reading.quiet().await;
+    assert_eq!(reading.lines(), ["a", "b", "c"]);
+}
