@@ -242,7 +242,14 @@ impl Crew {
             tokio::select! {
                 ended = tasks.join_next() => match ended {
                     Some(Ok(())) => {}
-                    Some(Err(ended)) => self.queue.end(Err(panicked("while reading", &panic_of(ended)))),
+                    Some(Err(ended)) => {
+                        let error = panicked("while reading", &panic_of(ended));
+                        // Nobody asks the queue any more.
+                        if *self.stopped.borrow() {
+                            log::error!("{error}");
+                        }
+                        self.queue.end(Err(error));
+                    }
                     None => return,
                 },
                 _ = tick.tick() => self.observe(vitals),

@@ -60,6 +60,8 @@ pub(super) fn end_to_end(environment: &Environment) -> Result<Tally> {
     }
     let mut cargo = workspace.cargo();
     cargo.args(["test", "--release", "--package", "e2e", "--no-fail-fast", "--", "--show-output"]);
+    // Most of them mostly wait; those that measure run alone all the same.
+    cargo.args(["--test-threads", "4"]);
     cargo.env("PLUGIN_DIR", build_plugins::folder(workspace));
     cargo.env("EMULATOR", environment.emulator("release", "cloudwatch"));
     cargo.env("K8SAUDIT", workspace.target("release/k8saudit"));

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use e2e::alone;
+use e2e::{alone, beside};
 use emulators::cloudwatch::{Config, Fault, FaultKind, Generated, Lateness};
 use serde_json::json;
 
@@ -79,7 +79,7 @@ fn a_backlog_is_read_once() {
 /// One run follows several clusters, each event with the name of its own.
 #[test]
 fn several_clusters_share_the_calls() {
-    let _alone = alone();
+    let _beside = beside();
     let emulator = emulator(Config::default());
     let now = emulator.clock().now_ms();
     for (seed, cluster) in ["prod", "staging", "test"].into_iter().enumerate() {
@@ -103,7 +103,7 @@ fn several_clusters_share_the_calls() {
 /// The local clock is ten minutes off; signatures are checked against the server's.
 #[test]
 fn a_wrong_local_clock_loses_nothing_and_is_told_once() {
-    let _alone = alone();
+    let _beside = beside();
     for offset in [-600_000, 600_000] {
         let emulator = emulator(Config::default());
         emulator.clock().set_offset_ms(offset);
@@ -127,7 +127,7 @@ fn a_wrong_local_clock_loses_nothing_and_is_told_once() {
 /// The very first answer has a wrong date: where reading begins does not follow it.
 #[test]
 fn a_wrong_first_date_loses_nothing() {
-    let _alone = alone();
+    let _beside = beside();
     let emulator = emulator(Config::default());
     emulator.faults().add(Fault::next(FaultKind::DateOff(600_000), 1));
     let mut host = host(&emulator, json!({}));

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use e2e::{Evaluated, Host, State, alone};
+use e2e::{Evaluated, Host, State, beside};
 use emulators::cloudwatch::{Config, Emulator, Generated, Lateness};
 use serde_json::{Value, json};
 
@@ -60,7 +60,7 @@ impl Tally {
 /// Twenty kills while events arrive, some of them late.
 #[test]
 fn killed_twenty_times_nothing_is_missing() {
-    let _alone = alone();
+    let _beside = beside();
     let emulator = emulator(Config { page_bytes: 128 << 10, ..Config::default() });
     let plan = Generated {
         message_bytes: 500,
@@ -80,7 +80,7 @@ fn killed_twenty_times_nothing_is_missing() {
 /// Kills in the middle of a backlog, where one slice of time holds more than a run gets through.
 #[test]
 fn killed_in_a_backlog_nothing_is_missing() {
-    let _alone = alone();
+    let _beside = beside();
     let emulator = emulator(Config { page_bytes: 64 << 10, ..Config::default() });
     let start = emulator.clock().now_ms() - 600_000;
     let plan = Generated { message_bytes: 500, per_second: 2000.0, ..Generated::backlog(60_000, start) };
@@ -128,7 +128,7 @@ fn wait_for_rest(host: &Host, before: &[Evaluated], all: usize) {
 /// A batch that the host holds when it closes was not evaluated: it comes again.
 #[test]
 fn a_clean_end_repeats_only_what_the_host_held() {
-    let _alone = alone();
+    let _beside = beside();
     let emulator = emulator(Config::default());
     let start = emulator.clock().now_ms() - 60_000;
     emulator.generate(GROUP, Generated { message_bytes: 500, ..Generated::backlog(20_000, start) });
@@ -153,7 +153,7 @@ fn a_clean_end_repeats_only_what_the_host_held() {
 /// Whatever stands where the checkpoint should be: an error that names it, no fresh start.
 #[test]
 fn a_foreign_checkpoint_is_an_error() {
-    let _alone = alone();
+    let _beside = beside();
     let emulator = emulator(Config::default());
     let folder = tempfile::tempdir().unwrap();
     let config = checkpointed(&folder, json!({}));
@@ -171,7 +171,7 @@ fn a_foreign_checkpoint_is_an_error() {
 /// Whoever cannot be told later where to go on is told now, once; reading goes on.
 #[test]
 fn checkpoints_that_cannot_be_written_are_told_once() {
-    let _alone = alone();
+    let _beside = beside();
     let emulator = emulator(Config::default());
     emulator.generate(
         GROUP,
