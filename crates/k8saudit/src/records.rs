@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use audit_core::{Limits, SplitOutcome, UnixNanos, envelope};
+use audit_core::{Limits, SalvageReason, SplitOutcome, UnixNanos, envelope};
 use audit_plugin::{Duplicates, Intake, IntakeMetrics};
 use bytes::Bytes;
 use event_source::{Decode, Event};
@@ -74,8 +74,29 @@ impl Decode<SplitOutcome> for Records {
 impl Decode<FileRecord> for Records {
     /// What a file says twice is twice in it.
     fn decode(&mut self, record: FileRecord, events: &mut Vec<Event>) {
-        self.intake.take(envelope::split(&record.bytes, now(), &self.limits), events);
+        let outcome = envelope::split(&record.bytes, now(), &self.limits);
+        if !is_damaged(&outcome) {
+            return self.intake.take(outcome, events);
+        }
+        for piece in torn(&record.bytes) {
+            self.intake.take(envelope::split(&piece, now(), &self.limits), events);
+        }
     }
+}
+
+/// Whether an event of it ends before its end.
+fn is_damaged(outcome: &SplitOutcome) -> bool {
+    let ends_early = |reason| matches!(reason, Some(SalvageReason::Malformed | SalvageReason::Truncated));
+    outcome.events.iter().any(|event| ends_early(event.salvaged))
+}
+
+/// A damaged line in the pieces in which it was written: a full disk ends one in the middle, and the next one follows
+/// on the same line. So every line begins as an API server writes it; in a whole event that stands nowhere else.
+fn torn(line: &Bytes) -> impl Iterator<Item = Bytes> {
+    const BEGIN: &[u8] = br#"{"kind":"Event","apiVersion":"audit.k8s.io/"#;
+    let begins = memchr::memmem::find_iter(line, BEGIN).filter(|at| *at > 0);
+    let ends: Vec<usize> = begins.chain([line.len()]).collect();
+    ends.into_iter().scan(0, |start, end| Some(line.slice(std::mem::replace(start, end)..end)))
 }
 
 #[cfg(test)]
@@ -123,5 +144,37 @@ mod tests {
             records.decode(FileRecord { bytes: EVENT.into(), is_cut: false }, &mut events);
         }
         assert_eq!(events.len(), 3);
+    }
+
+    /// The auditIDs of a line's events.
+    #[track_caller]
+    fn check_line(line: &str, expect: &[&str]) {
+        let mut events = Vec::new();
+        let bytes = Bytes::copy_from_slice(line.as_bytes());
+        records().decode(FileRecord { bytes, is_cut: false }, &mut events);
+        let id = |event: &Event| {
+            let text = String::from_utf8_lossy(&event.payload).into_owned();
+            text.split_once("auditID\":\"").and_then(|(_, rest)| Some(rest.split_once('"')?.0.to_owned()))
+        };
+        let ids: Vec<_> = events.iter().map(|event| id(event).unwrap_or_default()).collect();
+        assert_eq!(ids, expect, "{line}");
+    }
+
+    #[test]
+    fn a_torn_line_costs_the_one_behind_it_nothing() {
+        let event = |id: &str| {
+            format!(r#"{{"kind":"Event","apiVersion":"audit.k8s.io/v1","auditID":"{id}","stage":"Panic"}}"#)
+        };
+        let (first, second) = (event("1"), event("2"));
+        for end in first.find("\"1\"").expect("an id") + 4..first.len() {
+            let torn = first.get(..end).expect("ASCII");
+            check_line(&format!("{torn}{second}"), &["1", "2"]);
+            check_line(&format!("{torn}\0\0{second}"), &["1", "2"]);
+            check_line(&format!("{torn}{torn}{second}"), &["1", "1", "2"]);
+        }
+        check_line(&format!("{first}{second}"), &["1", "2"]);
+        // An event about events of audits is one.
+        let nested = first.replace("\"Panic\"", &format!("\"Panic\",\"requestObject\":{second}"));
+        check_line(&nested, &["1"]);
     }
 }

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -23,12 +24,16 @@ use crate::reception::Reception;
 /// How long a connection has for its last answers.
 pub(crate) const GRACE: Duration = Duration::from_secs(1);
 
-/// What a client may send ahead of what is read: with all connections 32 MiB at most.
-const WINDOW: u32 = 256 << 10;
-/// Bytes of a head; also what is read at once.
+/// Requests at a time on one connection of HTTP/2; an API server has one for all of its batches.
+const STREAMS: u32 = 16;
+/// What may be sent ahead of what is read, of one request.
+const WINDOW: u32 = 64 << 10;
+/// The same of all requests together: those that wait for room must not keep the others from being read.
+const WINDOWS: u32 = STREAMS * WINDOW;
+/// What is read at once; of HTTP/1.1, a head fits in.
 const BUFFER: usize = 64 << 10;
-/// Requests at a time on one connection of HTTP/2; an API server sends as many as it has batches.
-const STREAMS: u32 = 100;
+/// Bytes of a head of HTTP/2. An API server's has some hundred.
+const HEAD: u32 = 16 << 10;
 
 /// Serves a connection until its end.
 pub(crate) async fn serve<T: Send + 'static>(
@@ -36,11 +41,11 @@ pub(crate) async fn serve<T: Send + 'static>(
     stream: TcpStream,
     tls: Option<Arc<TlsAcceptor>>,
     peer: SocketAddr,
+    activity: Arc<Activity>,
     mut stopped: watch::Receiver<bool>,
 ) {
     // An answer is one small piece: nothing follows that it could wait for.
     let _ = stream.set_nodelay(true);
-    let activity = Arc::new(Activity::new(&reception.timeouts));
     let Some(tls) = tls else { return talk(reception, stream, peer, activity, stopped).await };
     let handshake = timeout(reception.timeouts.first_request, tls.accept(stream).into_fallible());
     let shaken = tokio::select! {
@@ -82,7 +87,7 @@ async fn talk<T: Send + 'static>(
     let service = service_fn(|request| {
         let (reception, under_way) = (Arc::clone(&reception), UnderWay::new(&activity));
         async move {
-            let answer = reception.answer(request, peer).await;
+            let answer = reception.answer(request, peer, &under_way.0).await;
             drop(under_way);
             Ok::<_, Infallible>(answer)
         }
@@ -95,8 +100,8 @@ async fn talk<T: Send + 'static>(
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS)
         .initial_stream_window_size(WINDOW)
-        .initial_connection_window_size(WINDOW)
-        .max_header_list_size(BUFFER as u32);
+        .initial_connection_window_size(WINDOWS)
+        .max_header_list_size(HEAD);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     loop {
         let ends = activity.ends();
@@ -115,10 +120,13 @@ async fn talk<T: Send + 'static>(
     let _ = timeout(GRACE, connection).await;
 }
 
-/// Whether requests are under way.
+/// Whether requests are under way, and whether any had the right to be.
 #[derive(Debug)]
-struct Activity {
+pub(crate) struct Activity {
     idle: Duration,
+    /// The pause before any request had the right to be.
+    idle_of_a_stranger: Duration,
+    is_trusted: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -130,21 +138,41 @@ struct State {
 }
 
 impl Activity {
-    fn new(timeouts: &Timeouts) -> Self {
+    /// Of a connection that begins now.
+    pub(crate) fn new(timeouts: &Timeouts) -> Self {
         let ends = Instant::now() + timeouts.first_request;
-        Self { idle: timeouts.idle, state: Mutex::new(State { under_way: 0, ends }) }
+        Self {
+            idle: timeouts.idle,
+            idle_of_a_stranger: timeouts.first_request,
+            is_trusted: AtomicBool::new(false),
+            state: Mutex::new(State { under_way: 0, ends }),
+        }
+    }
+
+    /// A request came that may be taken in.
+    pub(crate) fn trust(&self) {
+        self.is_trusted.store(true, Relaxed);
+    }
+
+    /// Whether one ever came.
+    pub(crate) fn is_trusted(&self) -> bool {
+        self.is_trusted.load(Relaxed)
+    }
+
+    fn idle(&self) -> Duration {
+        if self.is_trusted() { self.idle } else { self.idle_of_a_stranger }
     }
 
     /// When the connection is over, as far as it is known now.
     fn ends(&self) -> Instant {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.under_way > 0 { Instant::now() + self.idle } else { state.ends }
+        if state.under_way > 0 { Instant::now() + self.idle() } else { state.ends }
     }
 
     fn count(&self, change: impl FnOnce(&mut usize)) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut state.under_way);
-        state.ends = Instant::now() + self.idle;
+        state.ends = Instant::now() + self.idle();
     }
 }
 

@@ -13,8 +13,8 @@
 //!   still stands, and sends again before this side has noticed.
 //! - [`Acknowledge::Received`] confirms what is queued: whoever ends the process loses that.
 //! - Memory: [`WebhookOptions::max_queue_bytes`] for bodies, from before they are read until they were evaluated. A
-//!   body of unknown length counts as the largest that is allowed until it was read. Besides, up to 256 KiB for each
-//!   of [`WebhookOptions::max_connections`].
+//!   body of unknown length counts as the largest that is allowed until it was read. Small ones find room
+//!   beside it, 1 MiB in all. Besides, up to 1 MiB for each of [`WebhookOptions::max_connections`].
 //! - No one without a right token or client certificate gets a body read.
 //!
 //! | answer | when |

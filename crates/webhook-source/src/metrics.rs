@@ -23,7 +23,7 @@ event_source::metrics! {
         gauge requests_waiting: "Requests that are taken in and not evaluated yet.",
         gauge bytes_reserved: "Bytes of the queue that are in use, by what is being received and by what is not evaluated yet.",
         counter connections: "Connections accepted.",
-        counter connections_refused: "Connections closed at once, since there were as many as are allowed.",
+        counter connections_refused: "Connections closed since there were as many as are allowed: the oldest without a right request, or else the new one.",
         counter connections_failed: "Connections on which no TLS came about: no common version, or no right certificate of the client.",
         gauge connections_open: "Connections of the moment.",
         counter accept_errors: "Connections that the system could not give.",

@@ -33,7 +33,8 @@ pub struct Timeouts {
     pub evaluation: Duration,
     /// For a body, from its head on. 20 s: with `evaluation` the 30 s that a Go client waits by default.
     pub body: Duration,
-    /// From a connection's beginning to the end of the first request's head, TLS included. 10 s.
+    /// From a connection's beginning to the end of the first request's head, TLS included; and for the next one as
+    /// long as none may be taken in. 10 s.
     pub first_request: Duration,
     /// For the next request's head on a connection. 120 s: longer than the 90 s that a Go client keeps one.
     pub idle: Duration,
@@ -68,14 +69,15 @@ pub struct WebhookOptions {
     pub max_body_bytes: usize,
     /// Bytes of all bodies, from their arrival until they were evaluated, and 1024 for each.
     pub max_queue_bytes: usize,
-    /// Connections at a time; more are closed at once. Each may buffer up to 256 KiB besides the queue.
+    /// Connections at a time. When there is one more, the oldest that never sent what may be taken in is closed, or
+    /// else the new one. Each may buffer up to 1 MiB besides the queue.
     pub max_connections: usize,
     /// How long to wait for what.
     pub timeouts: Timeouts,
 }
 
 impl WebhookOptions {
-    /// Bodies of up to 12 MiB, 16 MiB of them, 128 connections, and neither TLS nor token.
+    /// Bodies of up to 12 MiB, 16 MiB of them, 64 connections, and neither TLS nor token.
     pub fn new(endpoint: Endpoint) -> Self {
         Self {
             endpoint,
@@ -84,7 +86,7 @@ impl WebhookOptions {
             acknowledge: Acknowledge::default(),
             max_body_bytes: 12 << 20,
             max_queue_bytes: 16 << 20,
-            max_connections: 128,
+            max_connections: 64,
             timeouts: Timeouts::default(),
         }
     }

@@ -17,6 +17,7 @@ use tokio::time::timeout;
 
 use crate::answer::Answer;
 use crate::body::{Encoding, Upload};
+use crate::connection::Activity;
 use crate::ledger::{Ledger, Taken, Unconfirmed};
 use crate::quiet::Quiet;
 use crate::token::Token;
@@ -44,19 +45,31 @@ const HEALTH: &str = "/healthz";
 
 impl<T: Send + 'static> Reception<T> {
     /// The answer to a request of `peer`.
-    pub(crate) async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Full<Bytes>> {
+    pub(crate) async fn answer(
+        &self,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+        activity: &Activity,
+    ) -> Response<Full<Bytes>> {
         self.metrics.requests.increment();
         let (head, body) = request.into_parts();
         let mut upload = Upload::new(&head, body);
-        let answer = match self.route(&head.method, head.uri.path(), &head.headers) {
-            Ok(encoding) => self.take(encoding, &mut upload).await,
+        let route = self.route(&head.method, head.uri.path(), &head.headers);
+        let method = head.method.clone();
+        // What follows may take its time, and a stranger's head may be large.
+        drop(head);
+        let answer = match route {
+            Ok(encoding) => {
+                activity.trust();
+                self.take(encoding, &mut upload).await
+            }
             Err(answer) => answer,
         };
         if answer != Answer::TooSlow {
             upload.drain().await;
         }
         self.tell(&answer, peer);
-        answer.into_response(&head.method)
+        answer.into_response(&method)
     }
 
     /// Whether it is something to take in, as far as the head tells.

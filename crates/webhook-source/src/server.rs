@@ -1,5 +1,6 @@
 //! [`Server`]: accepts connections, and looks at the files from time to time.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -7,11 +8,11 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
-use crate::connection::{self, GRACE};
+use crate::connection::{self, Activity, GRACE};
 use crate::quiet::Quiet;
 use crate::reception::Reception;
 use crate::watched::Watched;
@@ -25,6 +26,13 @@ pub(crate) struct Server<T> {
     pub(crate) stopped: watch::Receiver<bool>,
 }
 
+/// A connection of the moment.
+struct Guest {
+    peer: SocketAddr,
+    activity: Arc<Activity>,
+    task: AbortHandle,
+}
+
 /// How long to wait after the system had no connection to give: mostly of file descriptors there are too few.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -36,6 +44,8 @@ impl<T: Send + 'static> Server<T> {
         let (name, metrics) = (&reception.name, &reception.metrics);
         let (crowded, failing) = (Quiet::default(), Quiet::default());
         let mut connections = JoinSet::new();
+        // In the order of their arrival.
+        let mut guests: VecDeque<Guest> = VecDeque::new();
         let mut watch = pin!(watch_files(Arc::clone(&reception), tls.clone()));
         loop {
             metrics.connections_open.set(connections.len() as u64);
@@ -48,20 +58,34 @@ impl<T: Send + 'static> Server<T> {
                 }
                 accepted = accept(&listener, &reception, &failing) => accepted,
             };
-            if connections.len() < max_connections {
-                metrics.connections.increment();
-                let tls = tls.as_ref().map(|tls| tls.current());
-                let reception = Arc::clone(&reception);
-                connections.spawn(connection::serve(reception, stream, tls, peer, stopped.clone()));
-                continue;
+            guests.retain(|guest| !guest.task.is_finished());
+            if guests.len() >= max_connections {
+                metrics.connections_refused.increment();
+                // Whoever may send must not be kept out by those who may not.
+                let stranger = guests.iter().position(|guest| !guest.activity.is_trusted());
+                let stranger = stranger.and_then(|stranger| guests.remove(stranger));
+                let closed = stranger.as_ref().map_or(peer, |stranger| stranger.peer);
+                if crowded.is_due() {
+                    let total = metrics.connections_refused.get();
+                    log::warn!(
+                        "`{name}`: all {max_connections} connections are in use, that of {closed} is closed, {total} so far; senders have to try again"
+                    );
+                }
+                let Some(stranger) = stranger else { continue };
+                stranger.task.abort();
             }
-            metrics.connections_refused.increment();
-            if crowded.is_due() {
-                let total = metrics.connections_refused.get();
-                log::warn!(
-                    "`{name}`: all {max_connections} connections are in use, that of {peer} is closed, {total} so far; senders have to try again"
-                );
-            }
+            metrics.connections.increment();
+            let activity = Arc::new(Activity::new(&reception.timeouts));
+            let tls = tls.as_ref().map(|tls| tls.current());
+            let served = connection::serve(
+                Arc::clone(&reception),
+                stream,
+                tls,
+                peer,
+                Arc::clone(&activity),
+                stopped.clone(),
+            );
+            guests.push_back(Guest { peer, activity, task: connections.spawn(served) });
         }
         drop(listener);
         let all = async { while connections.join_next().await.is_some() {} };

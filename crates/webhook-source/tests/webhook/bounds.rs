@@ -124,6 +124,49 @@ async fn bodies_wait_for_room_before_they_are_read() {
     assert_eq!(evaluated, (0..8).map(body).collect::<Vec<_>>());
 }
 
+/// Those that wait for room keep what was sent of them, and the others are read all the same: else they would wait for
+/// each other until they get 503.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_of_one_connection_do_not_hold_up_each_other() {
+    let hook = Hook::start(|options| {
+        options.max_queue_bytes = 3 << 20;
+        options.max_body_bytes = 1 << 20;
+    });
+    let client = Client::connect(hook.address, Protocol::Http2).await.unwrap();
+    let posts: Vec<_> = (0..60)
+        .map(|number| {
+            let mut client = client.beside();
+            let body = format!("{{\"n\":{number},\"a\":\"{}\"}}", "x".repeat(900_000));
+            tokio::spawn(async move { client.post(body).await.unwrap().status })
+        })
+        .collect();
+    for post in posts {
+        assert_eq!(post.await.unwrap(), 200);
+    }
+    assert_eq!(hook.evaluated().len(), 60);
+}
+
+#[tokio::test]
+async fn whoever_may_send_is_not_kept_out_by_those_who_may_not() {
+    let hook = Hook::start(|options| options.max_connections = 2);
+    let mut strangers = Vec::new();
+    for _ in 0..2 {
+        let mut stranger = Client::connect(hook.address, Protocol::Http1).await.unwrap();
+        assert_eq!(stranger.send("GET", "/elsewhere", &[], "").await.unwrap().status, 404);
+        strangers.push(stranger);
+    }
+    for refused in 1..=2 {
+        let mut client = Client::connect(hook.address, Protocol::Http1).await.unwrap();
+        assert_eq!(client.post("{}").await.unwrap().status, 200);
+        assert_eq!(hook.metrics.connections_refused.get(), refused, "the oldest stranger's");
+        strangers.remove(0).post("{}").await.unwrap_err();
+        strangers.push(client);
+    }
+    let mut late = Client::connect(hook.address, Protocol::Http1).await.unwrap();
+    late.post("{}").await.unwrap_err();
+    assert_eq!(hook.evaluated().len(), 2);
+}
+
 #[tokio::test]
 async fn an_address_that_is_taken_is_named() {
     let hook = Hook::start(|_| {});

@@ -95,6 +95,12 @@ impl Client {
         Ok(Self { sender, _connection: tasks })
     }
 
+    /// For requests beside those of this one, on the same connection of HTTP/2 while this one lives.
+    pub(crate) fn beside(&self) -> Self {
+        let Sender::Http2(sender) = &self.sender else { panic!("one request at a time") };
+        Self { sender: Sender::Http2(sender.clone()), _connection: JoinSet::new() }
+    }
+
     /// A request with the fields `headers` besides those that belong to any.
     pub(crate) async fn send(
         &mut self,
