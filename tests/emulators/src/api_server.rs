@@ -17,10 +17,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper::{Request, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper::body::Incoming;
+use hyper::client::conn::{http1, http2};
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
+use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -36,8 +38,10 @@ pub struct Config {
     pub address: SocketAddr,
     /// The webhook's path.
     pub path: String,
-    /// Senders, each with a connection of its own.
-    pub connections: u32,
+    /// Senders; each sends one batch at a time.
+    pub senders: u32,
+    /// Whether they share one connection of HTTP/2, as an API server's do over TLS; else each has one of HTTP/1.1.
+    pub is_http2: bool,
     /// How many events there are.
     pub count: u64,
     /// Makes one.
@@ -86,6 +90,8 @@ struct Shared {
     /// The next event that is in no batch.
     next: AtomicU64,
     confirmed: AtomicU64,
+    /// The connection of all.
+    http2: Mutex<Option<http2::SendRequest<Full<Bytes>>>>,
 }
 
 /// How long a sender waits for an answer, as a Go client does by default.
@@ -104,7 +110,7 @@ impl ApiServer {
                     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
                 runtime.block_on(async {
                     let mut senders = JoinSet::new();
-                    for number in 0..config.connections {
+                    for number in 0..config.senders {
                         senders.spawn(Sender::new(number, config.clone(), Arc::clone(&shared)).run());
                     }
                     senders.join_all().await.into_iter().flatten().collect()
@@ -141,9 +147,11 @@ struct Sender {
     number: u32,
     config: Config,
     shared: Arc<Shared>,
-    connection: Option<SendRequest<Full<Bytes>>>,
+    http1: Option<http1::SendRequest<Full<Bytes>>>,
     attempts: u64,
 }
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// What came of an attempt.
 enum Outcome {
@@ -154,7 +162,7 @@ enum Outcome {
 
 impl Sender {
     fn new(number: u32, config: Config, shared: Arc<Shared>) -> Self {
-        Self { number, config, shared, connection: None, attempts: 0 }
+        Self { number, config, shared, http1: None, attempts: 0 }
     }
 
     async fn run(mut self) -> Vec<Batch> {
@@ -191,7 +199,8 @@ impl Sender {
                 }
                 Outcome::Unanswered => {
                     batch.unanswered += 1;
-                    self.connection = None;
+                    // With HTTP/2 the one request is called off, and the connection stays.
+                    self.http1 = None;
                     sleep(PAUSE).await;
                 }
             }
@@ -215,29 +224,51 @@ impl Sender {
     }
 
     /// Status, and how long to wait before the next attempt.
-    async fn ask(
-        &mut self,
-        body: Bytes,
-    ) -> Result<(StatusCode, Duration), Box<dyn std::error::Error + Send + Sync>> {
-        if self.connection.as_ref().is_none_or(SendRequest::is_closed) {
-            let stream = TcpStream::connect(self.config.address).await?;
-            stream.set_nodelay(true)?;
-            let (sender, connection) = handshake(TokioIo::new(stream)).await?;
-            // Ends when its sender is dropped, or the other side hangs up.
-            tokio::spawn(connection);
-            self.connection = Some(sender);
-        }
-        let connection = self.connection.as_mut().expect("it was made above");
-        connection.ready().await?;
-        let request = Request::post(&self.config.path)
-            .header("host", self.config.address.to_string())
+    async fn ask(&mut self, body: Bytes) -> Result<(StatusCode, Duration), Failure> {
+        let authority = self.config.address.to_string();
+        let request = Request::post(format!("http://{authority}{}", self.config.path))
             .header("content-type", "application/json")
-            .header("accept", "application/json, */*")
-            .body(Full::new(body))?;
-        let response = connection.send_request(request).await?;
+            .header("accept", "application/json, */*");
+        let response = if self.config.is_http2 {
+            self.ask_http2(request.body(Full::new(body))?).await?
+        } else {
+            let request = request.uri(&self.config.path).header("host", authority);
+            self.ask_http1(request.body(Full::new(body))?).await?
+        };
         let status = response.status();
         let after = response.headers().get("retry-after").and_then(|after| after.to_str().ok()?.parse().ok());
         response.into_body().collect().await?;
         Ok((status, Duration::from_secs(after.unwrap_or(1))))
+    }
+
+    async fn ask_http1(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Failure> {
+        if self.http1.as_ref().is_none_or(http1::SendRequest::is_closed) {
+            let (sender, connection) = http1::handshake(self.dial().await?).await?;
+            // Ends when its sender is dropped, or the other side hangs up.
+            tokio::spawn(connection);
+            self.http1 = Some(sender);
+        }
+        let connection = self.http1.as_mut().expect("it was made above");
+        connection.ready().await?;
+        Ok(connection.send_request(request).await?)
+    }
+
+    async fn ask_http2(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Failure> {
+        let mut connection = self.shared.http2.lock().await;
+        if connection.as_ref().is_none_or(http2::SendRequest::is_closed) {
+            let (sender, made) = http2::handshake(TokioExecutor::new(), self.dial().await?).await?;
+            tokio::spawn(made);
+            *connection = Some(sender);
+        }
+        let mut sender = connection.clone().expect("it was made above");
+        drop(connection);
+        sender.ready().await?;
+        Ok(sender.send_request(request).await?)
+    }
+
+    async fn dial(&self) -> Result<TokioIo<TcpStream>, Failure> {
+        let stream = TcpStream::connect(self.config.address).await?;
+        stream.set_nodelay(true)?;
+        Ok(TokioIo::new(stream))
     }
 }

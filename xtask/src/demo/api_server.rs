@@ -80,7 +80,8 @@ impl Service for Posting {
         sender.server = Some(ApiServer::start(Config {
             address: self.address,
             path: PATH.to_owned(),
-            connections: 1,
+            senders: 1,
+            is_http2: false,
             count: events.len() as u64,
             event: Arc::new(move |index| events.get(index as usize).cloned().unwrap_or_default()),
             batch: BATCH,

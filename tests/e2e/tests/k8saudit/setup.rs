@@ -34,12 +34,13 @@ pub(crate) fn webhook(config: Value, scheme: &str) -> (Host, SocketAddr) {
 }
 
 /// An API server that posts the events of a plan, 400 at a time at most.
-pub(crate) fn api_server(address: SocketAddr, plan: &Generated, connections: u32) -> Config {
+pub(crate) fn api_server(address: SocketAddr, plan: &Generated, senders: u32) -> Config {
     let plan = plan.clone();
     Config {
         address,
         path: PATH.to_owned(),
-        connections,
+        senders,
+        is_http2: false,
         count: plan.count,
         event: Arc::new(move |index| plan.message(index)),
         batch: 400,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use e2e::beside;
-use emulators::api_server::{ApiServer, Batch};
+use emulators::api_server::{ApiServer, Batch, Config};
 use emulators::cloudwatch::Generated;
 use serde_json::json;
 
@@ -12,20 +12,20 @@ use crate::setup::{Comparison, MINUTE, api_server, compare, counts, webhook};
 /// Seconds for which the host asks for nothing. In the second, requests are answered with 503 after 10 s.
 const STALLS: [u64; 4] = [5, 60, 5, 5];
 
-/// Batches of up to 400 events and 10 MB from 8 connections, some of which are reset before they are answered.
+/// Batches of up to 400 events and 10 MB from 8 connections of HTTP/1.1 and one of HTTP/2, some of which are reset
+/// before they are answered.
 #[test]
 fn every_event_once_unless_there_was_no_answer() {
     let _beside = beside();
     let (mut host, address) = webhook(json!({}), "http");
     let now = 1_790_000_000_000;
-    let plans = [(1, 2500, 7), (2, 25_000, 1)].map(|(seed, message_bytes, connections)| {
-        (Generated { seed, message_bytes, ..Generated::backlog(10_000_000, now) }, connections)
+    let plans = [(1, 2500, 7, false), (2, 25_000, 1, false), (3, 2500, 8, true)];
+    let plans = plans.map(|(seed, message_bytes, senders, is_http2)| {
+        let plan = Generated { seed, message_bytes, ..Generated::backlog(10_000_000, now) };
+        (plan, senders, is_http2)
     });
-    let servers = plans.clone().map(|(plan, connections)| {
-        ApiServer::start(emulators::api_server::Config {
-            resets: 0.1,
-            ..api_server(address, &plan, connections)
-        })
+    let servers = plans.clone().map(|(plan, senders, is_http2)| {
+        ApiServer::start(Config { resets: 0.1, is_http2, ..api_server(address, &plan, senders) })
     });
     for seconds in STALLS {
         let before = host.state().events.len();
@@ -40,7 +40,7 @@ fn every_event_once_unless_there_was_no_answer() {
 
     let counts = counts(&host);
     let mut told = Vec::new();
-    for ((plan, _), batches) in plans.iter().zip(&batches) {
+    for ((plan, ..), batches) in plans.iter().zip(&batches) {
         let compared = compare(plan, batches, &counts);
         let sum = |of: fn(&Batch) -> u64| batches.iter().map(of).sum::<u64>();
         told.push(format!(
