@@ -11,9 +11,11 @@
 //! on any bytes: positions are checked when they are used, values are read by their structure, and a
 //! document that is broken behind the part that was asked may still give values.
 
+mod block;
 mod indent;
 mod pointer;
 pub(crate) mod scan;
+mod skimmer;
 mod value;
 
 use std::cell::Cell;
@@ -24,6 +26,7 @@ use crate::fields::path::{NODES, Node};
 use crate::limits::MAX_DEPTH;
 use crate::limits::MAX_PAYLOAD;
 use scan::{ScanError, ScanErrorKind};
+use skimmer::Skimmer;
 
 pub use pointer::Pointer;
 pub(crate) use value::{Key, Value, unescape, unescape_bytes};
@@ -208,6 +211,7 @@ impl Index {
 
     fn fill_root(&self, payload: &[u8], start: usize) -> Result<usize, ParseError> {
         let mut at = start;
+        let mut skimmer = Skimmer::new(payload, start);
         loop {
             at = scan::space(payload, at);
             match payload.get(at) {
@@ -227,9 +231,9 @@ impl Index {
                 Some(_) => return Err(ParseError::Malformed { at: quote }),
                 None => return Err(ParseError::Incomplete { at: quote }),
             }
-            let after = scan::skip_string(payload, quote)?;
+            let after = skimmer.string(quote)?;
             let value = scan::colon(payload, after)?;
-            at = scan::skip(payload, value)?;
+            at = skimmer.skip(value)?;
             let key = Key::new(payload.get(quote + 1..after - 1).unwrap_or_default());
             self.fill(Node::Root, key, value, at);
         }

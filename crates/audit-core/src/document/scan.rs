@@ -12,6 +12,7 @@
 
 use memchr::{memchr, memchr2};
 
+use super::skimmer::Skimmer;
 use crate::limits::MAX_DEPTH;
 
 /// Where a document stopped being one.
@@ -390,7 +391,14 @@ fn escape(bytes: &[u8], backslash: usize) -> Scanned<usize> {
 pub(crate) fn skip(bytes: &[u8], at: usize) -> Scanned<usize> {
     match bytes.get(at) {
         Some(b'"') => skip_string(bytes, at),
-        Some(b'{' | b'[') => skip_container(bytes, at),
+        Some(b'{' | b'[') => Skimmer::new(bytes, at).container(at),
+        _ => skip_scalar(bytes, at),
+    }
+}
+
+/// Passes what is neither string nor container.
+pub(crate) fn skip_scalar(bytes: &[u8], at: usize) -> Scanned<usize> {
+    match bytes.get(at) {
         Some(b',' | b'}' | b']' | b':') => unexpected(at),
         Some(_) => {
             let rest = bytes.get(at..).unwrap_or_default();
@@ -416,7 +424,8 @@ pub(crate) fn skip_string(bytes: &[u8], at: usize) -> Scanned<usize> {
     }
 }
 
-fn skip_container(bytes: &[u8], start: usize) -> Scanned<usize> {
+/// Passes an object or array byte by byte: the twin of [`Skimmer::container`].
+pub(crate) fn skip_container(bytes: &[u8], start: usize) -> Scanned<usize> {
     let mut depth = 0usize;
     let mut at = start;
     loop {

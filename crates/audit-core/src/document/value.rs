@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::scan::{self, Kind};
+use super::skimmer::Skimmer;
 
 /// A value, by its place in the payload.
 #[derive(Clone, Copy, Debug)]
@@ -151,6 +152,7 @@ impl<'d> Key<'d> {
 /// The way through an object or array.
 struct Walk<'d> {
     payload: &'d [u8],
+    skimmer: Skimmer<'d>,
     at: usize,
     /// Before the first member or element: no comma yet.
     first: bool,
@@ -161,7 +163,12 @@ impl<'d> Walk<'d> {
         let payload = if container.kind() == Some(kind) { container.payload } else { &[] };
         // Nothing behind the container's end may be read as a part of it.
         let payload = payload.get(..container.end).unwrap_or_default();
-        Walk { payload, at: container.start + 1, first: true }
+        Walk {
+            payload,
+            skimmer: Skimmer::new(payload, container.start),
+            at: container.start + 1,
+            first: true,
+        }
     }
 
     /// To where the next key or element begins.
@@ -178,7 +185,7 @@ impl<'d> Walk<'d> {
 
     fn value(&mut self) -> Option<Value<'d>> {
         let start = self.at;
-        self.at = scan::skip(self.payload, start).ok()?;
+        self.at = self.skimmer.skip(start).ok()?;
         Some(Value::new(self.payload, start, self.at))
     }
 
@@ -189,7 +196,7 @@ impl<'d> Walk<'d> {
         if self.payload.get(quote) != Some(&b'"') {
             return None;
         }
-        let after = scan::skip_string(self.payload, quote).ok()?;
+        let after = self.skimmer.string(quote).ok()?;
         self.at = scan::colon(self.payload, after).ok()?;
         self.payload.get(quote + 1..after - 1).map(Key)
     }

@@ -1,0 +1,151 @@
+//! [`Block`]: 64 bytes of JSON looked at together, a bit for each.
+//!
+//! It knows bytes, not JSON: what stands in a string is found out by its users.
+
+use wide::u8x16;
+
+/// How many bytes a block has.
+pub(crate) const BLOCK: usize = 64;
+
+/// Which of 64 bytes are what; the lowest bit is the first byte's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Block {
+    pub(crate) quotes: u64,
+    pub(crate) backslashes: u64,
+    /// `{` and `[`.
+    pub(crate) opens: u64,
+    /// `}` and `]`.
+    pub(crate) closes: u64,
+}
+
+impl Block {
+    /// Of the bytes from `at` on; behind the last there is nothing.
+    #[inline]
+    pub(crate) fn load(bytes: &[u8], at: usize) -> Block {
+        let rest = bytes.get(at..).unwrap_or_default();
+        match rest.first_chunk() {
+            Some(block) => Block::of(block),
+            None => Block::last(bytes, rest),
+        }
+    }
+
+    /// The end of `bytes`, which is less than a block.
+    #[inline(never)]
+    fn last(bytes: &[u8], rest: &[u8]) -> Block {
+        if rest.is_empty() {
+            return Block::default();
+        }
+        // The last 64 bytes, of which those count that are left: nothing needs to be copied.
+        if let Some(block) = bytes.last_chunk() {
+            let counted = BLOCK - rest.len();
+            let Block { quotes, backslashes, opens, closes } = Block::of(block);
+            return Block {
+                quotes: quotes >> counted,
+                backslashes: backslashes >> counted,
+                opens: opens >> counted,
+                closes: closes >> counted,
+            };
+        }
+        let mut block = [0; BLOCK];
+        for (place, byte) in block.iter_mut().zip(rest) {
+            *place = *byte;
+        }
+        Block::of(&block)
+    }
+
+    #[inline]
+    fn of(block: &[u8; BLOCK]) -> Block {
+        let mut all = Block::default();
+        let (lanes, _) = block.as_chunks::<16>();
+        for (number, lane) in lanes.iter().enumerate() {
+            let lane = u8x16::new(*lane);
+            // `{` and `[`, and `}` and `]`, differ in this bit alone.
+            let folded = lane | u8x16::splat(0x20);
+            let mask = |found: u8x16| u64::from(found.to_bitmask()) << (number * 16);
+            all.quotes |= mask(lane.simd_eq(u8x16::splat(b'"')));
+            all.backslashes |= mask(lane.simd_eq(u8x16::splat(b'\\')));
+            all.opens |= mask(folded.simd_eq(u8x16::splat(b'{')));
+            all.closes |= mask(folded.simd_eq(u8x16::splat(b'}')));
+        }
+        all
+    }
+}
+
+/// For each bit, whether an odd number of bits is set up to and including it.
+#[inline]
+pub(crate) fn parity(mut bits: u64) -> u64 {
+    for shift in [1, 2, 4, 8, 16, 32] {
+        bits ^= bits << shift;
+    }
+    bits
+}
+
+/// Which bytes are escaped by the backslash before them. `carry` is 1 when the first of them is by what came
+/// before, and is set for the next block.
+#[inline]
+pub(crate) fn escaped(backslashes: u64, carry: &mut u64) -> u64 {
+    if backslashes == 0 {
+        return std::mem::take(carry);
+    }
+    // Every second backslash of a row escapes what follows. As simdjson has it: adding carries through a row, and
+    // whether it comes out at an odd or an even place tells the length of the row.
+    const ODD: u64 = 0xaaaa_aaaa_aaaa_aaaa;
+    let begins = backslashes & !*carry;
+    let escapes_and_ends = ((begins << 1) | ODD).wrapping_sub(begins) ^ ODD;
+    let escaped = escapes_and_ends ^ (backslashes | *carry);
+    *carry = (escapes_and_ends & backslashes) >> 63;
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A bit for each byte of `text` that is one of `wanted`.
+    fn bits(text: &[u8], wanted: &[u8]) -> u64 {
+        text.iter().enumerate().map(|(at, byte)| u64::from(wanted.contains(byte)) << at).sum()
+    }
+
+    #[test]
+    fn every_byte_is_what_it_is() {
+        let all: Vec<u8> = (0..=u8::MAX).chain(*b"\"\\{}[]").collect();
+        for len in [0, 1, 15, 16, 63, 64, 65, 127, 200, all.len()] {
+            let bytes = &all[all.len() - len..];
+            for at in 0..=len {
+                let rest = &bytes[at..len.min(at + BLOCK)];
+                let expect = Block {
+                    quotes: bits(rest, b"\""),
+                    backslashes: bits(rest, b"\\"),
+                    opens: bits(rest, b"{["),
+                    closes: bits(rest, b"}]"),
+                };
+                assert_eq!(Block::load(bytes, at), expect, "{at} of {len}");
+            }
+        }
+    }
+
+    #[test]
+    fn parity_is_of_all_bits_before() {
+        assert_eq!(parity(0), 0);
+        assert_eq!(parity(0b0010_0100), 0b0001_1100);
+        assert_eq!(parity(1), u64::MAX);
+        assert_eq!(parity(1 << 63), 1 << 63);
+    }
+
+    #[test]
+    fn every_second_backslash_escapes() {
+        // Rows of backslashes that begin anywhere, also in the block before.
+        for start in 0..2 * BLOCK {
+            for len in 0..2 * BLOCK - start {
+                let row = ((1u128 << len) - 1) << start;
+                let expect = (0..2 * BLOCK)
+                    .filter(|at| (start + 1..=start + len).contains(at) && (at - start) % 2 == 1)
+                    .fold(0u128, |bits, at| bits | 1 << at);
+                let mut carry = 0;
+                let low = escaped(row as u64, &mut carry);
+                let high = escaped((row >> 64) as u64, &mut carry);
+                assert_eq!((low, high), (expect as u64, (expect >> 64) as u64), "{len} from {start}");
+            }
+        }
+    }
+}
