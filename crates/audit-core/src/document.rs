@@ -13,6 +13,7 @@
 
 mod block;
 mod indent;
+mod lanes;
 mod pointer;
 pub(crate) mod scan;
 mod skimmer;

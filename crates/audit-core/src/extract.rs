@@ -50,6 +50,12 @@ pub trait ValueSink {
     /// string without its quotes, and still escaped, so that its length may differ from that of `text`. It
     /// is `None` for a value that was computed.
     fn value(&mut self, text: &str, range: Option<Range<usize>>);
+
+    /// One value whose bytes were seen to be ASCII without control characters, as most are; else as
+    /// [`value`](ValueSink::value). A sink that takes bytes can leave out what would be checked twice.
+    fn plain(&mut self, text: &[u8], range: Option<Range<usize>>) {
+        self.value(&String::from_utf8_lossy(text), range);
+    }
 }
 
 /// Gives `sink` the values of `field` in `document`.
@@ -94,14 +100,22 @@ pub fn extract_at(pointer: &Pointer, document: Document<'_>, sink: &mut impl Val
 /// A value of the payload, as it is.
 fn copy(value: Option<Value<'_>>, sink: &mut impl ValueSink) {
     if let Some(value) = value {
-        sink.value(&value.text(), Some(value.text_span()));
+        emit(value, Some(value.text_span()), sink);
     }
 }
 
 /// A value that was found by more than a path: the same text, but no place is told.
 fn computed(value: Option<Value<'_>>, sink: &mut impl ValueSink) {
     if let Some(value) = value {
-        sink.value(&value.text(), None);
+        emit(value, None, sink);
+    }
+}
+
+#[inline]
+fn emit(value: Value<'_>, range: Option<Range<usize>>, sink: &mut impl ValueSink) {
+    match value.plain_text() {
+        Some(plain) => sink.plain(plain, range),
+        None => sink.value(&value.text(), range),
     }
 }
 

@@ -12,6 +12,8 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::atomic::AtomicPtr;
 
+use values::Places;
+
 pub use audit_core::Argument;
 pub use audit_fields::AuditFields;
 pub use values::Values;
@@ -78,8 +80,8 @@ pub(crate) struct Extraction<F> {
     spans: Vec<Range<usize>>,
     /// Where each value's text is. Atomic for the sake of `Send`: in memory it is a plain pointer.
     addresses: Vec<AtomicPtr<c_char>>,
-    starts: Vec<u32>,
-    lengths: Vec<u32>,
+    /// Where the value of each field is, in a call for several.
+    places: Places,
 }
 
 impl<F: Fields> Extraction<F> {
@@ -120,40 +122,33 @@ impl<F: Fields> Extraction<F> {
 
     /// Ends a call: all is written, so that addresses stay as they are until the next one begins.
     ///
-    /// Offsets are counted from the start of the event, in which the payload starts at `payload_start`; a value
-    /// that was computed has `{0, 0}`. A call for one field has an entry for each of its values; one for several
-    /// fields has an entry for each field, since nobody could tell which value belongs to which. Hosts and SDKs
-    /// differ in how they read lists, so there are always as many entries as the more of both.
-    pub(crate) fn finish(&mut self, payload_start: usize) -> Pointers<'_> {
+    /// A call for one field has a place for each of its values; one for several fields has a place for each field,
+    /// since nobody could tell which value belongs to which. Hosts and SDKs differ in how they read lists, so there
+    /// are always as many entries as the more of both.
+    pub(crate) fn finish(&mut self) -> Pointers<'_> {
         let text = self.values.text().as_ptr().cast_mut();
         self.addresses.clear();
         self.addresses.extend(
             self.values.starts().iter().map(|start| AtomicPtr::new(text.wrapping_add(*start).cast())),
         );
-        self.starts.clear();
-        self.lengths.clear();
-        let ranges = self.values.ranges();
-        if let [_] = self.spans.as_slice() {
-            for range in ranges {
-                offset(range.as_ref(), payload_start, &mut self.starts, &mut self.lengths);
-            }
+        let entries = self.values.len().max(self.spans.len()).max(1);
+        let places = self.values.places();
+        let places = if let [_] = self.spans.as_slice() {
+            places
         } else {
+            self.places.clear();
             for span in &self.spans {
-                let range = match ranges.get(span.clone()) {
-                    Some([Some(range)]) => Some(range),
-                    _ => None,
-                };
-                offset(range, payload_start, &mut self.starts, &mut self.lengths);
+                let of_one = if span.len() == 1 { places.get(span.start) } else { None };
+                self.places.push(of_one.unwrap_or_default());
             }
-        }
-        let entries = ranges.len().max(self.spans.len()).max(1);
-        self.starts.resize(entries, 0);
-        self.lengths.resize(entries, 0);
+            &mut self.places
+        };
+        places.resize(entries);
         Pointers {
             values: self.addresses.as_mut_ptr().cast(),
             spans: &self.spans,
-            starts: self.starts.as_mut_ptr(),
-            lengths: self.lengths.as_mut_ptr(),
+            starts: places.starts.as_mut_ptr(),
+            lengths: places.lengths.as_mut_ptr(),
         }
     }
 }
@@ -168,16 +163,6 @@ pub(crate) struct Pointers<'e> {
     pub(crate) starts: *mut u32,
     /// How long they are there.
     pub(crate) lengths: *mut u32,
-}
-
-fn offset(range: Option<&Range<usize>>, payload_start: usize, starts: &mut Vec<u32>, lengths: &mut Vec<u32>) {
-    let told = range.and_then(|range| {
-        let start = u32::try_from(payload_start + range.start).ok()?;
-        Some((start, u32::try_from(range.len()).ok()?))
-    });
-    let (start, length) = told.unwrap_or_default();
-    starts.push(start);
-    lengths.push(length);
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use super::lanes;
 use super::scan::{self, Kind};
 use super::skimmer::Skimmer;
 
@@ -90,6 +91,17 @@ impl<'d> Value<'d> {
     /// `value.at(&["securityContext", "privileged"])`
     pub(crate) fn at(self, path: &[&str]) -> Option<Value<'d>> {
         path.iter().try_fold(self, |value, name| value.get(name))
+    }
+
+    /// Its text where that is nothing but its bytes, and they are ASCII without control characters; `None` where
+    /// it takes [`Value::text`] to tell.
+    pub(crate) fn plain_text(self) -> Option<&'d [u8]> {
+        let raw = self.text_raw();
+        let is_plain = match self.kind() {
+            Some(Kind::Object | Kind::Array) => lanes::all(self.payload, self.span(), lanes::is_compact),
+            _ => lanes::all(self.payload, self.text_span(), lanes::is_plain),
+        };
+        is_plain.then_some(raw)
     }
 
     /// Its text: a string's characters, and the JSON of anything else, without whitespace and with

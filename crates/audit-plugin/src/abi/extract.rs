@@ -108,7 +108,7 @@ unsafe fn extract_into<F: Fields>(
             None => extraction.skip(),
         }
     }
-    let Pointers { values, spans, starts, lengths } = extraction.finish(event::PAYLOAD_START);
+    let Pointers { values, spans, starts, lengths } = extraction.finish();
     for (field, span) in fields.iter_mut().zip(spans) {
         field.res.str_ = values.wrapping_add(span.start);
         field.res_len = span.len() as u64;

@@ -44,4 +44,8 @@ impl ValueSink for Values {
     fn value(&mut self, text: &str, range: Option<Range<usize>>) {
         self.push(text, range);
     }
+
+    fn plain(&mut self, text: &[u8], range: Option<Range<usize>>) {
+        self.push_plain(text, range);
+    }
 }

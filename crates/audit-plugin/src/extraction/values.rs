@@ -2,10 +2,12 @@
 
 use std::ops::Range;
 
+use crate::abi::event::PAYLOAD_START;
+
 /// What memory for texts may be kept from call to call: more than the largest event of a cloud.
 const KEEP: usize = 1 << 20;
 
-/// Texts as C strings, one behind the other, each with its place in the payload.
+/// Texts as C strings, one behind the other, each with its place in the event.
 ///
 /// Nothing is allocated once the largest call so far has been seen, unless that was a giant's. Addresses are taken when all is written:
 /// until then the text may move.
@@ -13,18 +15,58 @@ const KEEP: usize = 1 << 20;
 pub struct Values {
     text: Vec<u8>,
     starts: Vec<usize>,
-    ranges: Vec<Option<Range<usize>>>,
+    places: Places,
+}
+
+/// Where values stand in an event, counted from its start; both numbers are 0 for a value that was computed.
+/// Two lists of numbers, as the host takes them.
+#[derive(Debug, Default)]
+pub(crate) struct Places {
+    pub(crate) starts: Vec<u32>,
+    pub(crate) lengths: Vec<u32>,
+}
+
+impl Places {
+    pub(crate) fn clear(&mut self) {
+        self.starts.clear();
+        self.lengths.clear();
+    }
+
+    pub(crate) fn push(&mut self, (start, length): (u32, u32)) {
+        self.starts.push(start);
+        self.lengths.push(length);
+    }
+
+    pub(crate) fn get(&self, number: usize) -> Option<(u32, u32)> {
+        Some((*self.starts.get(number)?, *self.lengths.get(number)?))
+    }
+
+    pub(crate) fn resize(&mut self, len: usize) {
+        self.starts.resize(len, 0);
+        self.lengths.resize(len, 0);
+    }
 }
 
 impl Values {
     /// Appends a value, cut at the first NUL, where a C string ends; `range` is where it stands in the payload,
     /// or `None` for one that was computed.
     pub fn push(&mut self, text: &str, range: Option<Range<usize>>) {
-        self.starts.push(self.text.len());
         let text = text.split_once('\0').map_or(text, |(before, _)| before);
-        self.text.extend_from_slice(text.as_bytes());
+        self.push_plain(text.as_bytes(), range);
+    }
+
+    /// Appends a value in which there is no NUL, and which is UTF-8.
+    #[inline]
+    pub(crate) fn push_plain(&mut self, text: &[u8], range: Option<Range<usize>>) {
+        self.starts.push(self.text.len());
+        self.text.reserve(text.len() + 1);
+        self.text.extend_from_slice(text);
         self.text.push(0);
-        self.ranges.push(range);
+        let place = range.and_then(|range| {
+            let start = u32::try_from(PAYLOAD_START + range.start).ok()?;
+            Some((start, u32::try_from(range.len()).ok()?))
+        });
+        self.places.push(place.unwrap_or_default());
     }
 
     /// How many there are.
@@ -37,11 +79,14 @@ impl Values {
         self.starts.is_empty()
     }
 
+    #[inline]
     pub(super) fn clear(&mut self) {
         self.text.clear();
-        self.text.shrink_to(KEEP);
+        if self.text.capacity() > KEEP {
+            self.text.shrink_to(KEEP);
+        }
         self.starts.clear();
-        self.ranges.clear();
+        self.places.clear();
     }
 
     /// Every value with the NUL at its end, one behind the other.
@@ -54,9 +99,9 @@ impl Values {
         &self.starts
     }
 
-    /// Where each value stands in the payload.
-    pub(crate) fn ranges(&self) -> &[Option<Range<usize>>] {
-        &self.ranges
+    /// Where each value stands in the event.
+    pub(crate) fn places(&mut self) -> &mut Places {
+        &mut self.places
     }
 }
 
