@@ -14,6 +14,7 @@
 mod block;
 mod indent;
 mod lanes;
+mod marks;
 mod pointer;
 pub(crate) mod scan;
 mod skimmer;
@@ -26,6 +27,7 @@ use crate::fields::path::{NODES, Node};
 #[cfg(doc)]
 use crate::limits::MAX_DEPTH;
 use crate::limits::MAX_PAYLOAD;
+use marks::Marks;
 use scan::{ScanError, ScanErrorKind};
 use skimmer::Skimmer;
 
@@ -103,11 +105,13 @@ impl Slot {
 /// together with the same payload again by [`Index::view`].
 ///
 /// The top level is found when it is built; a part below when a field first asks for it, and then
-/// remembered. It allocates nothing.
+/// remembered. Once it has seen a document of the largest size it allocates nothing.
 #[derive(Clone, Debug)]
 pub struct Index {
     len: usize,
     slots: [Cell<Slot>; NODES],
+    /// Of the payload, if it was read by its structure.
+    marks: Marks,
     /// A bit for each place whose children were looked for.
     opened: Cell<u64>,
 }
@@ -118,7 +122,12 @@ const _: () = assert!(NODES <= 64);
 impl Default for Index {
     /// The index of no event: it has no values.
     fn default() -> Index {
-        Index { len: 0, slots: [const { Cell::new(Slot { start: 0, end: 0 }) }; NODES], opened: Cell::new(0) }
+        Index {
+            len: 0,
+            slots: [const { Cell::new(Slot { start: 0, end: 0 }) }; NODES],
+            marks: Marks::default(),
+            opened: Cell::new(0),
+        }
     }
 }
 
@@ -147,6 +156,7 @@ impl Index {
         if payload.get(start) != Some(&b'{') {
             return Err(ParseError::NotAnObject);
         }
+        self.marks.rebuild(payload);
         let result = self.fill_root(payload, start).and_then(|end| {
             let rest = scan::space(payload, end);
             if rest == payload.len() { Ok(()) } else { Err(ParseError::Malformed { at: rest }) }
@@ -204,6 +214,7 @@ impl Index {
     /// The index of no event.
     pub(crate) fn clear(&mut self) {
         self.len = 0;
+        self.marks.clear();
         self.opened.set(0);
         for slot in &self.slots {
             slot.set(Slot::default());
@@ -212,25 +223,26 @@ impl Index {
 
     fn fill_root(&self, payload: &[u8], start: usize) -> Result<usize, ParseError> {
         let mut at = start;
-        let mut skimmer = Skimmer::new(payload, start);
+        let mut skimmer = Skimmer::with_marks(payload, self.marks.as_slice(), start);
         loop {
             at = scan::space(payload, at);
-            match payload.get(at) {
-                Some(b'{') if at == start => {}
-                Some(b',') if at != start => {}
-                Some(b'}') => break,
-                Some(_) => return Err(ParseError::Malformed { at }),
-                None => return Err(ParseError::Incomplete { at }),
+            let is_first = at == start;
+            let Some(&byte) = payload.get(at) else { return Err(ParseError::Incomplete { at }) };
+            // Not a `match`, which would become a jump that nobody can foresee.
+            if byte != if is_first { b'{' } else { b',' } {
+                if byte == b'}' {
+                    break;
+                }
+                return Err(ParseError::Malformed { at });
             }
             let quote = scan::space(payload, at + 1);
-            match payload.get(quote) {
-                Some(b'"') => {}
-                Some(b'}') if at == start => {
+            let Some(&byte) = payload.get(quote) else { return Err(ParseError::Incomplete { at: quote }) };
+            if byte != b'"' {
+                if byte == b'}' && is_first {
                     at = quote;
                     break;
                 }
-                Some(_) => return Err(ParseError::Malformed { at: quote }),
-                None => return Err(ParseError::Incomplete { at: quote }),
+                return Err(ParseError::Malformed { at: quote });
             }
             let after = skimmer.string(quote)?;
             let value = scan::colon(payload, after)?;
@@ -244,11 +256,10 @@ impl Index {
 
     /// Remembers where a named child is; of members of one name, the first counts.
     pub(crate) fn fill(&self, parent: Node, key: Key<'_>, start: usize, end: usize) {
-        let mut children = parent.children().iter();
-        let named = match scan::is_escaped(key.raw()) {
-            true => children.find(|child| key.is(child.key())),
-            false => children.find(|child| key.raw() == child.key().as_bytes()),
-        };
+        let named = parent.child(key.raw()).or_else(|| match scan::is_escaped(key.raw()) {
+            true => parent.child(key.text().as_bytes()),
+            false => None,
+        });
         if let Some(slot) = named.and_then(|child| self.slots.get(child.index()))
             && slot.get().is_empty()
         {
@@ -317,7 +328,8 @@ impl<'d> Document<'d> {
         if slot.is_empty() || self.payload.is_empty() {
             return None;
         }
-        Some(Value::new(self.payload, slot.start as usize, slot.end as usize))
+        let marks = self.index.marks.as_slice();
+        Some(Value::new(self.payload, marks, slot.start as usize, slot.end as usize))
     }
 
     /// Finds the named children of a place, and of the places that it lies in, from the outermost on.

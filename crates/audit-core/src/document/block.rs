@@ -12,10 +12,8 @@ pub(crate) const BLOCK: usize = 64;
 pub(crate) struct Block {
     pub(crate) quotes: u64,
     pub(crate) backslashes: u64,
-    /// `{` and `[`.
-    pub(crate) opens: u64,
-    /// `}` and `]`.
-    pub(crate) closes: u64,
+    /// All brackets; and some letters, which no JSON has outside of strings: whoever needs to know looks.
+    pub(crate) brackets: u64,
 }
 
 impl Block {
@@ -38,12 +36,11 @@ impl Block {
         // The last 64 bytes, of which those count that are left: nothing needs to be copied.
         if let Some(block) = bytes.last_chunk() {
             let counted = BLOCK - rest.len();
-            let Block { quotes, backslashes, opens, closes } = Block::of(block);
+            let Block { quotes, backslashes, brackets } = Block::of(block);
             return Block {
                 quotes: quotes >> counted,
                 backslashes: backslashes >> counted,
-                opens: opens >> counted,
-                closes: closes >> counted,
+                brackets: brackets >> counted,
             };
         }
         let mut block = [0; BLOCK];
@@ -55,20 +52,30 @@ impl Block {
 
     #[inline]
     fn of(block: &[u8; BLOCK]) -> Block {
-        let mut all = Block::default();
         let (lanes, _) = block.as_chunks::<16>();
+        let mut all = Block::default();
+        let mut any_backslash = u8x16::ZERO;
         for (number, lane) in lanes.iter().enumerate() {
             let lane = u8x16::new(*lane);
-            // `{` and `[`, and `}` and `]`, differ in this bit alone.
-            let folded = lane | u8x16::splat(0x20);
-            let mask = |found: u8x16| u64::from(found.to_bitmask()) << (number * 16);
-            all.quotes |= mask(lane.simd_eq(u8x16::splat(b'"')));
-            all.backslashes |= mask(lane.simd_eq(u8x16::splat(b'\\')));
-            all.opens |= mask(folded.simd_eq(u8x16::splat(b'{')));
-            all.closes |= mask(folded.simd_eq(u8x16::splat(b'}')));
+            all.quotes |= place(number, lane.simd_eq(u8x16::splat(b'"')));
+            // `[]{}` differ in these three bits alone, and only `Y_y` and DEL are like them.
+            all.brackets |= place(number, (lane | u8x16::splat(0x26)).simd_eq(u8x16::splat(0x7f)));
+            any_backslash |= lane.simd_eq(u8x16::splat(b'\\'));
+        }
+        // Most blocks have none.
+        if any_backslash.to_bitmask() != 0 {
+            for (number, lane) in lanes.iter().enumerate() {
+                all.backslashes |= place(number, u8x16::new(*lane).simd_eq(u8x16::splat(b'\\')));
+            }
         }
         all
     }
+}
+
+/// The bits of one of four lanes.
+#[inline]
+fn place(number: usize, found: u8x16) -> u64 {
+    u64::from(found.to_bitmask()) << (number * 16)
 }
 
 /// For each bit, whether an odd number of bits is set up to and including it.
@@ -116,8 +123,7 @@ mod tests {
                 let expect = Block {
                     quotes: bits(rest, b"\""),
                     backslashes: bits(rest, b"\\"),
-                    opens: bits(rest, b"{["),
-                    closes: bits(rest, b"}]"),
+                    brackets: bits(rest, b"{}[]Y_y\x7f"),
                 };
                 assert_eq!(Block::load(bytes, at), expect, "{at} of {len}");
             }

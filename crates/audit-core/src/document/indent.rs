@@ -128,7 +128,7 @@ mod tests {
 
     #[track_caller]
     fn fits(document: &str, max: usize, expect: bool) {
-        let value = Value::new(document.as_bytes(), 0, document.len());
+        let value = Value::new(document.as_bytes(), &[], 0, document.len());
         assert_eq!(indented(value, max).is_some(), expect, "{document} in {max}");
     }
 

@@ -37,7 +37,7 @@ impl Pointer {
         }
         let mut steps = text.strip_prefix('/').unwrap_or(text).split('/').map(Step::parse).peekable();
         let mut node = Node::Root;
-        while let Some(child) = steps.peek().and_then(|step| named(node, &step.key)) {
+        while let Some(child) = steps.peek().and_then(|step| node.child(step.key.as_bytes())) {
             node = child;
             steps.next();
         }
@@ -62,10 +62,6 @@ impl Step {
             _ => None,
         }
     }
-}
-
-fn named(parent: Node, key: &str) -> Option<Node> {
-    parent.children().iter().copied().find(|child| child.key() == key)
 }
 
 impl<'d> Document<'d> {

@@ -223,6 +223,7 @@ pub(crate) fn members<'b, E: From<ScanError>>(
 }
 
 /// Behind the colon that follows a key, and behind the space around it.
+#[inline]
 pub(crate) fn colon(bytes: &[u8], after_key: usize) -> Scanned<usize> {
     let at = space(bytes, after_key);
     match bytes.get(at) {
@@ -233,7 +234,13 @@ pub(crate) fn colon(bytes: &[u8], after_key: usize) -> Scanned<usize> {
 }
 
 /// Behind the whitespace at `at`.
-pub(crate) fn space(bytes: &[u8], mut at: usize) -> usize {
+#[inline]
+pub(crate) fn space(bytes: &[u8], at: usize) -> usize {
+    // Nearly always there is none.
+    if bytes.get(at).is_some_and(|&byte| byte <= b' ') { space_behind(bytes, at) } else { at }
+}
+
+fn space_behind(bytes: &[u8], mut at: usize) -> usize {
     while let Some(b' ' | b'\n' | b'\r' | b'\t') = bytes.get(at) {
         at += 1;
     }
@@ -468,7 +475,8 @@ pub(crate) fn has_space(raw: &[u8]) -> bool {
 
 /// Whether a string's text differs from its bytes.
 pub(crate) fn is_escaped(inner: &[u8]) -> bool {
-    memchr(b'\\', inner).is_some()
+    // Keys, as a rule: too short for more than a look at each byte.
+    if inner.len() < 32 { inner.contains(&b'\\') } else { memchr(b'\\', inner).is_some() }
 }
 
 #[cfg(test)]

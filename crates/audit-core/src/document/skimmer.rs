@@ -3,26 +3,20 @@
 //! Its plain twins in [`scan`] go byte by byte, and it answers as they do, whatever the bytes are: they take over
 //! where a block cannot be understood as a whole, which no JSON is the cause of.
 
-use super::block::{BLOCK, Block, escaped, parity};
+use super::block::{BLOCK, Block};
+use super::marks::{Carry, Mark};
 use super::scan::{self, ScanError, ScanErrorKind};
 
-/// A way forward through bytes. It must not be asked for a place before the one that it has come to.
-#[derive(Debug)]
+/// A way forward through bytes. It should not be asked for a place before the one that it has come to.
+#[derive(Clone, Debug)]
 pub(crate) struct Skimmer<'b> {
     bytes: &'b [u8],
+    /// Of the document from its start on, of which `bytes` is the beginning; none where they must be made.
+    marks: &'b [Mark],
     /// Where the block at hand begins.
     base: usize,
-    /// Its quotes that begin or end a string.
-    quotes: u64,
-    /// Its bytes in strings, with the quotes that begin them.
-    strings: u64,
-    /// Its brackets outside of strings.
-    opens: u64,
-    closes: u64,
-    /// All bits when the next block begins within a string.
-    in_string: u64,
-    /// 1 when the next block begins with an escaped byte.
-    escaped: u64,
+    mark: Mark,
+    carry: Carry,
     /// Whether a backslash stands outside of strings in the block.
     is_stray: bool,
 }
@@ -40,17 +34,15 @@ impl<'b> Skimmer<'b> {
     /// Begins at `at`, which is not within a string.
     #[inline]
     pub(crate) fn new(bytes: &'b [u8], at: usize) -> Skimmer<'b> {
-        let mut skimmer = Skimmer {
-            bytes,
-            base: at,
-            quotes: 0,
-            strings: 0,
-            opens: 0,
-            closes: 0,
-            in_string: 0,
-            escaped: 0,
-            is_stray: false,
-        };
+        Skimmer::with_marks(bytes, &[], at)
+    }
+
+    /// The same in the beginning of a document that has `marks`; or not, when there are none.
+    #[inline]
+    pub(crate) fn with_marks(bytes: &'b [u8], marks: &'b [Mark], at: usize) -> Skimmer<'b> {
+        let base = if marks.is_empty() { at } else { at & !(BLOCK - 1) };
+        let (mark, carry) = (Mark::default(), Carry::default());
+        let mut skimmer = Skimmer { bytes, marks, base, mark, carry, is_stray: false };
         skimmer.read();
         skimmer
     }
@@ -58,10 +50,14 @@ impl<'b> Skimmer<'b> {
     /// Behind the value that begins at `at` (no space before it).
     #[inline]
     pub(crate) fn skip(&mut self, at: usize) -> Result<usize, ScanError> {
-        match self.bytes.get(at) {
-            Some(b'"') => self.string(at),
-            Some(b'{' | b'[') => self.container(at),
-            _ => scan::skip_scalar(self.bytes, at),
+        // Not a `match`, which would become a jump that nobody can foresee.
+        let first = self.bytes.get(at).copied();
+        if first == Some(b'"') {
+            self.string(at)
+        } else if first == Some(b'{') || first == Some(b'[') {
+            self.container(at)
+        } else {
+            scan::skip_scalar(self.bytes, at)
         }
     }
 
@@ -69,7 +65,8 @@ impl<'b> Skimmer<'b> {
     #[inline]
     pub(crate) fn string(&mut self, at: usize) -> Result<usize, ScanError> {
         match self.string_end(at) {
-            Ok(end) => Ok(end),
+            Ok(end) if end <= self.bytes.len() => Ok(end),
+            Ok(_) => self.plainly(Halt::Stray, scan::skip_string(self.bytes, at)),
             Err(halt) => self.plainly(halt, scan::skip_string(self.bytes, at)),
         }
     }
@@ -78,7 +75,8 @@ impl<'b> Skimmer<'b> {
     #[inline]
     pub(crate) fn container(&mut self, at: usize) -> Result<usize, ScanError> {
         match self.container_end(at) {
-            Ok(end) => Ok(end),
+            Ok(end) if end <= self.bytes.len() => Ok(end),
+            Ok(_) => self.plainly(Halt::Stray, scan::skip_container(self.bytes, at)),
             Err(halt) => self.plainly(halt, scan::skip_container(self.bytes, at)),
         }
     }
@@ -86,7 +84,7 @@ impl<'b> Skimmer<'b> {
     #[inline]
     fn string_end(&mut self, at: usize) -> Result<usize, Halt> {
         let first = self.seek(at)?;
-        if self.quotes & self.strings & first == 0 {
+        if self.mark.quotes & self.mark.strings & first == 0 {
             return Err(Halt::Stray);
         }
         // Behind the first.
@@ -95,7 +93,7 @@ impl<'b> Skimmer<'b> {
             if self.is_stray {
                 return Err(Halt::Stray);
             }
-            let quotes = self.quotes & counted;
+            let quotes = self.mark.quotes & counted;
             if quotes != 0 {
                 return Ok(self.base + quotes.trailing_zeros() as usize + 1);
             }
@@ -107,32 +105,28 @@ impl<'b> Skimmer<'b> {
     #[inline]
     fn container_end(&mut self, at: usize) -> Result<usize, Halt> {
         let first = self.seek(at)?;
-        if self.opens & first == 0 {
+        if self.mark.brackets & first == 0 {
             return Err(Halt::Stray);
         }
-        let mut counted = !(first - 1);
-        let mut depth = 0;
+        let mut brackets = self.mark.brackets & !(first - 1);
+        let mut depth = 0usize;
         loop {
             if self.is_stray {
                 return Err(Halt::Stray);
             }
-            let (opens, closes) = (self.opens & counted, self.closes & counted);
-            let (opened, closed) = (opens.count_ones() as usize, closes.count_ones() as usize);
-            if closed >= depth {
-                // The end may be here.
-                let (mut rest, mut behind) = (closes, 0);
-                while rest != 0 {
-                    let before = opens & (rest & rest.wrapping_neg()).wrapping_sub(1);
-                    behind += 1;
-                    if depth + before.count_ones() as usize == behind {
-                        return Ok(self.base + rest.trailing_zeros() as usize + 1);
-                    }
-                    rest &= rest - 1;
+            while brackets != 0 {
+                let place = self.base + brackets.trailing_zeros() as usize;
+                let byte = self.bytes.get(place).copied().unwrap_or_default();
+                // Of all that a mark takes for brackets, those that open have this bit alone, and those that close
+                // that one; the rest has both or none. No branch, since nobody can foresee which comes next.
+                depth = depth + usize::from(byte >> 1 & 1) - usize::from(byte >> 2 & 1);
+                if depth == 0 {
+                    return Ok(place + 1);
                 }
+                brackets &= brackets - 1;
             }
-            depth = depth + opened - closed;
             self.next()?;
-            counted = u64::MAX;
+            brackets = self.mark.brackets;
         }
     }
 
@@ -163,16 +157,12 @@ impl<'b> Skimmer<'b> {
 
     #[inline]
     fn read(&mut self) {
-        let Block { quotes, backslashes, opens, closes } = Block::load(self.bytes, self.base);
-        let quotes = quotes & !escaped(backslashes, &mut self.escaped);
-        // From each opening quote up to its closing one.
-        let strings = parity(quotes) ^ self.in_string;
-        self.in_string = 0u64.wrapping_sub(strings >> 63);
-        self.quotes = quotes;
-        self.strings = strings;
-        self.opens = opens & !strings;
-        self.closes = closes & !strings;
-        self.is_stray = backslashes & !strings != 0;
+        if let Some(mark) = self.marks.get(self.base / BLOCK) {
+            self.mark = *mark;
+        } else {
+            let (mark, is_plain) = Mark::read(Block::load(self.bytes, self.base), &mut self.carry);
+            (self.mark, self.is_stray) = (mark, !is_plain);
+        }
     }
 
     /// Takes the twin's answer, and goes on behind it.
@@ -190,13 +180,14 @@ impl<'b> Skimmer<'b> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::marks::Marks;
     use super::*;
 
     /// Goes through `bytes` from one string or container to the next with one skimmer, and compares each answer
     /// with the twin's; into the containers, or past them.
     #[track_caller]
-    fn check(bytes: &[u8], from: usize, inwards: bool) {
-        let mut skimmer = Skimmer::new(bytes, from);
+    fn check(bytes: &[u8], marks: &[Mark], from: usize, inwards: bool) {
+        let mut skimmer = Skimmer::with_marks(bytes, marks, from);
         let mut at = from;
         while let Some(&byte) = bytes.get(at) {
             let (fast, plain) = match byte {
@@ -248,8 +239,13 @@ mod tests {
                 text.extend_from_slice(parts[kinds.start + next(kinds.len())]);
             }
             let from = next(text.len() + 1).min(next(70));
+            let mut marks = Marks::default();
+            marks.rebuild(&text);
             for inwards in [false, true] {
-                check(&text, from, inwards);
+                check(&text, &[], from, inwards);
+                check(&text, marks.as_slice(), from, inwards);
+                // The beginning of a document.
+                check(&text[..from + (text.len() - from) / 2], marks.as_slice(), from, inwards);
             }
         }
     }

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::lanes;
+use super::marks::Mark;
 use super::scan::{self, Kind};
 use super::skimmer::Skimmer;
 
@@ -14,13 +15,15 @@ use super::skimmer::Skimmer;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Value<'d> {
     payload: &'d [u8],
+    /// The document's, where there are any.
+    marks: &'d [Mark],
     start: usize,
     end: usize,
 }
 
 impl<'d> Value<'d> {
-    pub(crate) fn new(payload: &'d [u8], start: usize, end: usize) -> Value<'d> {
-        Value { payload, start, end }
+    pub(crate) fn new(payload: &'d [u8], marks: &'d [Mark], start: usize, end: usize) -> Value<'d> {
+        Value { payload, marks, start, end }
     }
 
     /// `None` when the payload has no value there, which only a broken one does not.
@@ -121,18 +124,21 @@ impl<'d> Value<'d> {
 pub(crate) struct Beginning<'d> {
     /// Up to the end of what the value lies in.
     payload: &'d [u8],
+    marks: &'d [Mark],
     at: usize,
 }
 
 impl<'d> Beginning<'d> {
     /// The value, for looking into it: it seems to go on to the end of what it lies in.
     pub(crate) fn open(self) -> Value<'d> {
-        Value::new(self.payload, self.at, self.payload.len())
+        Value::new(self.payload, self.marks, self.at, self.payload.len())
     }
 
     /// The value, up to where it ends.
     pub(crate) fn close(self) -> Option<Value<'d>> {
-        Some(Value::new(self.payload, self.at, scan::skip(self.payload, self.at).ok()?))
+        let mut skimmer = Skimmer::with_marks(self.payload, self.marks, self.at);
+        let end = skimmer.skip(self.at).ok()?;
+        Some(Value::new(self.payload, self.marks, self.at, end))
     }
 }
 
@@ -164,6 +170,7 @@ impl<'d> Key<'d> {
 /// The way through an object or array.
 struct Walk<'d> {
     payload: &'d [u8],
+    marks: &'d [Mark],
     skimmer: Skimmer<'d>,
     at: usize,
     /// Before the first member or element: no comma yet.
@@ -175,12 +182,9 @@ impl<'d> Walk<'d> {
         let payload = if container.kind() == Some(kind) { container.payload } else { &[] };
         // Nothing behind the container's end may be read as a part of it.
         let payload = payload.get(..container.end).unwrap_or_default();
-        Walk {
-            payload,
-            skimmer: Skimmer::new(payload, container.start),
-            at: container.start + 1,
-            first: true,
-        }
+        let marks = container.marks;
+        let skimmer = Skimmer::with_marks(payload, marks, container.start);
+        Walk { payload, marks, skimmer, at: container.start + 1, first: true }
     }
 
     /// To where the next key or element begins.
@@ -198,7 +202,7 @@ impl<'d> Walk<'d> {
     fn value(&mut self) -> Option<Value<'d>> {
         let start = self.at;
         self.at = self.skimmer.skip(start).ok()?;
-        Some(Value::new(self.payload, start, self.at))
+        Some(Value::new(self.payload, self.marks, start, self.at))
     }
 
     /// To a member's value, past its key.
@@ -221,7 +225,7 @@ impl<'d> Walk<'d> {
         while !self.key()?.is(name) {
             self.value()?;
         }
-        Some(Beginning { payload: self.payload, at: self.at })
+        Some(Beginning { payload: self.payload, marks: self.marks, at: self.at })
     }
 
     fn element_at(mut self, index: usize) -> Option<Beginning<'d>> {
@@ -230,7 +234,7 @@ impl<'d> Walk<'d> {
             self.value()?;
             self.advance()?;
         }
-        Some(Beginning { payload: self.payload, at: self.at })
+        Some(Beginning { payload: self.payload, marks: self.marks, at: self.at })
     }
 
     fn element(&mut self) -> Option<Value<'d>> {
@@ -394,7 +398,7 @@ mod tests {
     use super::*;
 
     fn value(json: &str) -> Value<'_> {
-        Value::new(json.as_bytes(), 0, json.len())
+        Value::new(json.as_bytes(), &[], 0, json.len())
     }
 
     #[track_caller]

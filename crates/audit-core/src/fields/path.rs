@@ -14,7 +14,7 @@ macro_rules! nodes {
         pub enum Node { Root, $($name,)* }
 
         impl Node {
-            /// Every place; each stands behind the one that it lies in, and beside those that lie there too.
+            /// Every place; each stands behind the one that it lies in.
             pub const ALL: &'static [Node] = &[Node::Root, $(Node::$name,)*];
             const PARENTS_AND_KEYS: &'static [(Node, &'static str)] =
                 &[(Node::Root, ""), $((Node::$parent, $key),)*];
@@ -113,30 +113,68 @@ impl Node {
         self.parent_and_key().1
     }
 
+    /// The place in this one that has that name.
+    pub(crate) fn child(self, key: &[u8]) -> Option<Node> {
+        let mut slot = slot(self, key);
+        loop {
+            // There are more slots than places, so one that is empty ends this.
+            let node = BY_KEY.get(slot).and_then(|&number| Node::ALL.get(usize::from(number)))?;
+            match node.parent_and_key() {
+                (Node::Root, "") => return None,
+                (parent, name) if parent == self && same(name.as_bytes(), key) => return Some(*node),
+                _ => slot = (slot + 1) % SLOTS,
+            }
+        }
+    }
+
     /// The places that lie in this one.
-    pub(crate) fn children(self) -> &'static [Node] {
-        CHILDREN.get(self.index()).and_then(|&(from, to)| Node::ALL.get(from..to)).unwrap_or_default()
+    #[cfg(test)]
+    fn children(self) -> impl Iterator<Item = Node> {
+        Node::ALL.iter().copied().skip(1).filter(move |child| child.parent() == self)
     }
 }
 
-/// The children of each place as a range of [`Node::ALL`]: they stand beside each other.
-const CHILDREN: [(usize, usize); NODES] = {
-    let mut ranges = [(0, 0); NODES];
+const SLOTS: usize = 256;
+
+/// Where in [`BY_KEY`] a place is looked for first: by few bytes, since most of all keys are none of ours.
+const fn slot(parent: Node, key: &[u8]) -> usize {
+    match (key.first(), key.last()) {
+        (Some(&first), Some(&last)) => {
+            (parent as usize * 37 + key.len() * 11 + first as usize * 5 + last as usize) % SLOTS
+        }
+        _ => 0,
+    }
+}
+
+/// The number of each place, in its slot or one of the next that was free; 0 where there is none.
+const BY_KEY: [u8; SLOTS] = {
+    let mut table = [0; SLOTS];
     let mut at = 1;
+    assert!(NODES < SLOTS / 2);
     #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which would tell")]
     while at < NODES {
-        let parent = Node::PARENTS_AND_KEYS[at].0 as usize;
-        assert!(parent < at, "a place stands behind the one that it lies in");
-        if ranges[parent].0 == 0 {
-            ranges[parent].0 = at;
-        } else {
-            assert!(ranges[parent].1 == at, "places in one object stand beside each other");
+        let (parent, key) = Node::PARENTS_AND_KEYS[at];
+        assert!(!key.is_empty(), "the root alone has no name");
+        assert!((parent as usize) < at, "a place stands behind the one that it lies in");
+        let mut slot = slot(parent, key.as_bytes());
+        while table[slot] != 0 {
+            slot = (slot + 1) % SLOTS;
         }
-        ranges[parent].1 = at + 1;
+        table[slot] = at as u8;
         at += 1;
     }
-    ranges
+    table
 };
+
+/// Whether both are equal; inlined, since names are short.
+#[inline]
+fn same(one: &[u8], other: &[u8]) -> bool {
+    let (words, rest) = one.as_chunks::<8>();
+    let (other_words, other_rest) = other.as_chunks::<8>();
+    one.len() == other.len()
+        && words.iter().zip(other_words).all(|(a, b)| u64::from_ne_bytes(*a) == u64::from_ne_bytes(*b))
+        && rest.iter().zip(other_rest).all(|(a, b)| a == b)
+}
 
 /// As a JSON pointer.
 impl fmt::Display for Node {
@@ -156,10 +194,26 @@ mod tests {
     #[test]
     fn every_place_is_a_child_of_its_parent() {
         for &node in Node::ALL.iter().skip(1) {
-            assert!(node.parent().children().contains(&node), "{node}");
-            assert_eq!(node.parent().children().iter().filter(|child| child.key() == node.key()).count(), 1);
+            assert!(node.parent().children().any(|child| child == node), "{node}");
+            assert_eq!(node.parent().children().filter(|child| child.key() == node.key()).count(), 1);
         }
-        assert!(Node::Verb.children().is_empty());
+        assert_eq!(Node::Verb.children().count(), 0);
+    }
+
+    #[test]
+    fn a_place_is_found_by_its_name_and_by_no_other() {
+        for &node in Node::ALL.iter().skip(1) {
+            let key = node.key();
+            assert_eq!(node.parent().child(key.as_bytes()), Some(node), "{node}");
+            for other in [&key[1..], &key[..key.len() - 1], &format!("{key}x"), &key.to_uppercase()] {
+                assert_eq!(node.parent().child(other.as_bytes()), None, "{other}");
+            }
+            for &other in Node::ALL {
+                let here = other.children().find(|child| child.key() == key);
+                assert_eq!(other.child(key.as_bytes()), here, "{key} in {other}");
+            }
+        }
+        assert_eq!(Node::Root.child(b""), None);
     }
 
     #[test]
