@@ -254,8 +254,9 @@ impl Index {
         Ok(at + 1)
     }
 
-    /// Remembers where a named child is; of members of one name, the first counts.
-    pub(crate) fn fill(&self, parent: Node, key: Key<'_>, start: usize, end: usize) {
+    /// Remembers where a named child is; of members of one name, the first counts. Returns whether it is a child
+    /// that was not known yet.
+    pub(crate) fn fill(&self, parent: Node, key: Key<'_>, start: usize, end: usize) -> bool {
         let named = parent.child(key.raw()).or_else(|| match scan::is_escaped(key.raw()) {
             true => parent.child(key.text().as_bytes()),
             false => None,
@@ -264,7 +265,9 @@ impl Index {
             && slot.get().is_empty()
         {
             slot.set(Slot::new(start, end));
+            return true;
         }
+        false
     }
 
     fn close_root(&self, start: usize, end: usize) {
@@ -301,7 +304,8 @@ pub struct Document<'d> {
 impl<'d> Document<'d> {
     /// Whether it has an `auditID`. Of anything else, no field has a value.
     pub fn is_audit_event(self) -> bool {
-        self.get(Node::AuditId).is_some()
+        // The top level was looked for when the index was built.
+        self.peek(Node::AuditId).is_some()
     }
 
     /// Whether it looks like an audit event, as a source sees it: it has an `auditID`, or says of itself
@@ -314,6 +318,7 @@ impl<'d> Document<'d> {
     }
 
     /// The value at a place.
+    #[inline]
     pub(crate) fn get(self, node: Node) -> Option<Value<'d>> {
         let parent = node.parent();
         if self.index.opened.get() >> parent.index() & 1 == 0 {
@@ -323,6 +328,7 @@ impl<'d> Document<'d> {
     }
 
     /// The value at a place whose parent was opened.
+    #[inline]
     fn peek(self, node: Node) -> Option<Value<'d>> {
         let slot = self.index.slots.get(node.index())?.get();
         if slot.is_empty() || self.payload.is_empty() {
@@ -333,6 +339,7 @@ impl<'d> Document<'d> {
     }
 
     /// Finds the named children of a place, and of the places that it lies in, from the outermost on.
+    #[inline(never)]
     fn open(self, node: Node) -> Option<()> {
         let mut closed = [Node::Root; 8];
         let mut depth = 0;
@@ -345,9 +352,13 @@ impl<'d> Document<'d> {
         for &parent in closed.get(..depth)?.iter().rev() {
             self.index.opened.set(self.index.opened.get() | 1 << parent.index());
             if let Some(value) = self.peek(parent) {
+                let mut missing = parent.children_count();
                 for (key, member) in value.members() {
                     let span = member.span();
-                    self.index.fill(parent, key, span.start, span.end);
+                    missing -= usize::from(self.index.fill(parent, key, span.start, span.end));
+                    if missing == 0 {
+                        break;
+                    }
                 }
             }
         }

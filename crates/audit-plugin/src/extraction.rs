@@ -91,6 +91,7 @@ impl<F: Fields> Extraction<F> {
     }
 
     /// Starts a call: the values of the call before are gone.
+    #[inline]
     pub(crate) fn begin(&mut self, key: EventKey, payload: &[u8]) {
         self.values.clear();
         self.spans.clear();
@@ -110,9 +111,43 @@ impl<F: Fields> Extraction<F> {
         argument: Argument<'_>,
     ) -> Result<(), UnknownField> {
         let start = self.values.len();
-        self.fields.extract(payload, field, argument, &mut self.values)?;
+        self.extract_one(payload, field, argument)?;
         self.spans.push(start..self.values.len());
         Ok(())
+    }
+
+    /// The only field of the call.
+    #[inline]
+    pub(crate) fn extract_one(
+        &mut self,
+        payload: &[u8],
+        field: u32,
+        argument: Argument<'_>,
+    ) -> Result<(), UnknownField> {
+        self.fields.extract(payload, field, argument, &mut self.values)
+    }
+
+    /// Ends a call for one field: as [`finish`](Self::finish), with all values being its own.
+    pub(crate) fn finish_one(&mut self) -> (Pointers<'_>, usize) {
+        let count = self.values.len();
+        let text = self.values.text().as_ptr().cast_mut();
+        self.addresses.clear();
+        // The first value begins where the text does.
+        self.addresses.push(AtomicPtr::new(text.cast()));
+        for start in self.values.starts().iter().skip(1) {
+            self.addresses.push(AtomicPtr::new(text.wrapping_add(*start).cast()));
+        }
+        let places = self.values.places();
+        if count == 0 {
+            places.resize(1);
+        }
+        let pointers = Pointers {
+            values: self.addresses.as_mut_ptr().cast(),
+            spans: &[],
+            starts: places.starts.as_mut_ptr(),
+            lengths: places.lengths.as_mut_ptr(),
+        };
+        (pointers, count)
     }
 
     /// One field of the call for which nothing can be found.
@@ -122,8 +157,8 @@ impl<F: Fields> Extraction<F> {
 
     /// Ends a call: all is written, so that addresses stay as they are until the next one begins.
     ///
-    /// A call for one field has a place for each of its values; one for several fields has a place for each field,
-    /// since nobody could tell which value belongs to which. Hosts and SDKs differ in how they read lists, so there
+    /// A call for one field has a place for each of its values; this one, for several fields, has a place for each
+    /// field, since nobody could tell which value belongs to which. Hosts and SDKs differ in how they read lists, so there
     /// are always as many entries as the more of both.
     pub(crate) fn finish(&mut self) -> Pointers<'_> {
         let text = self.values.text().as_ptr().cast_mut();
@@ -132,17 +167,12 @@ impl<F: Fields> Extraction<F> {
             self.values.starts().iter().map(|start| AtomicPtr::new(text.wrapping_add(*start).cast())),
         );
         let entries = self.values.len().max(self.spans.len()).max(1);
-        let places = self.values.places();
-        let places = if let [_] = self.spans.as_slice() {
-            places
-        } else {
-            self.places.clear();
-            for span in &self.spans {
-                let of_one = if span.len() == 1 { places.get(span.start) } else { None };
-                self.places.push(of_one.unwrap_or_default());
-            }
-            &mut self.places
-        };
+        self.places.clear();
+        for span in &self.spans {
+            let of_one = if span.len() == 1 { self.values.places().get(span.start) } else { None };
+            self.places.push(of_one.unwrap_or_default());
+        }
+        let places = &mut self.places;
         places.resize(entries);
         Pointers {
             values: self.addresses.as_mut_ptr().cast(),

@@ -46,9 +46,10 @@ impl<'d> Value<'d> {
 
     /// The bytes that say what its text is: of a string what stands between the quotes, still escaped.
     pub(crate) fn text_span(self) -> Range<usize> {
-        match self.kind() {
-            Some(Kind::String) if self.end - self.start >= 2 => self.start + 1..self.end - 1,
-            _ => self.span(),
+        if self.payload.get(self.start) == Some(&b'"') && self.end - self.start >= 2 {
+            self.start + 1..self.end - 1
+        } else {
+            self.span()
         }
     }
 
@@ -98,13 +99,18 @@ impl<'d> Value<'d> {
 
     /// Its text where that is nothing but its bytes, and they are ASCII without control characters; `None` where
     /// it takes [`Value::text`] to tell.
+    #[inline]
     pub(crate) fn plain_text(self) -> Option<&'d [u8]> {
-        let raw = self.text_raw();
-        let is_plain = match self.kind() {
-            Some(Kind::Object | Kind::Array) => lanes::all(self.payload, self.span(), lanes::is_compact),
-            _ => lanes::all(self.payload, self.text_span(), lanes::is_plain),
+        let first = self.payload.get(self.start).copied();
+        let (span, is_plain) = if first == Some(b'"') {
+            let span = self.text_span();
+            (span.clone(), lanes::all(self.payload, span, lanes::is_plain))
+        } else if first == Some(b'{') || first == Some(b'[') {
+            (self.span(), lanes::all(self.payload, self.span(), lanes::is_compact))
+        } else {
+            (self.span(), lanes::all(self.payload, self.span(), lanes::is_plain))
         };
-        is_plain.then_some(raw)
+        if is_plain { self.payload.get(span) } else { None }
     }
 
     /// Its text: a string's characters, and the JSON of anything else, without whitespace and with

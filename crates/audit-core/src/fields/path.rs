@@ -104,8 +104,14 @@ impl Node {
     }
 
     /// The object that it lies in; the root lies in itself.
+    #[inline]
     pub fn parent(self) -> Node {
-        self.parent_and_key().0
+        PARENTS.get(self.index()).copied().unwrap_or(Node::Root)
+    }
+
+    /// How many places lie in this one.
+    pub(crate) fn children_count(self) -> usize {
+        CHILDREN.get(self.index()).copied().map_or(0, usize::from)
     }
 
     /// Its name there.
@@ -133,6 +139,30 @@ impl Node {
         Node::ALL.iter().copied().skip(1).filter(move |child| child.parent() == self)
     }
 }
+
+/// The object that each place lies in: as in the table, but near each other, for [`Node::parent`] is asked often.
+const PARENTS: [Node; NODES] = {
+    let mut parents = [Node::Root; NODES];
+    let mut at = 0;
+    #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which would tell")]
+    while at < NODES {
+        parents[at] = Node::PARENTS_AND_KEYS[at].0;
+        at += 1;
+    }
+    parents
+};
+
+/// How many places lie in each.
+const CHILDREN: [u8; NODES] = {
+    let mut counts = [0; NODES];
+    let mut at = 1;
+    #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which would tell")]
+    while at < NODES {
+        counts[PARENTS[at] as usize] += 1;
+        at += 1;
+    }
+    counts
+};
 
 const SLOTS: usize = 256;
 
@@ -194,6 +224,7 @@ mod tests {
     #[test]
     fn every_place_is_a_child_of_its_parent() {
         for &node in Node::ALL.iter().skip(1) {
+            assert_eq!(node.children().count(), node.children_count(), "{node}");
             assert!(node.parent().children().any(|child| child == node), "{node}");
             assert_eq!(node.parent().children().filter(|child| child.key() == node.key()).count(), 1);
         }

@@ -99,16 +99,18 @@ impl EventBatch {
 }
 
 /// The payload and timestamp of a plugin's event; `None` for an event of another type or shape.
+#[inline]
 pub(crate) fn decode(event: &[u8]) -> Option<(&[u8], u64)> {
-    let timestamp = u64::from_ne_bytes(*event.first_chunk()?);
-    let kind = u16::from_ne_bytes(*event.get(20..)?.first_chunk()?);
-    let parameters = u32::from_ne_bytes(*event.get(22..)?.first_chunk()?);
-    let id_size = u32::from_ne_bytes(*event.get(HEADER..)?.first_chunk()?);
-    let size = u32::from_ne_bytes(*event.get(HEADER + 4..)?.first_chunk()?);
+    let (header, payload) = event.split_first_chunk::<PAYLOAD_START>()?;
+    let timestamp = u64::from_ne_bytes(*header.first_chunk()?);
+    let kind = u16::from_ne_bytes(*header.get(20..)?.first_chunk()?);
+    let parameters = u32::from_ne_bytes(*header.get(22..)?.first_chunk()?);
+    let id_size = u32::from_ne_bytes(*header.get(HEADER..)?.first_chunk()?);
+    let size = u32::from_ne_bytes(*header.get(HEADER + 4..)?.first_chunk()?);
     if (kind, parameters, id_size) != (PLUGIN_EVENT, PARAMETERS, ID_SIZE) {
         return None;
     }
-    let payload = event.get(PAYLOAD_START..)?.get(..usize::try_from(size).ok()?)?;
+    let payload = payload.get(..usize::try_from(size).ok()?)?;
     Some((payload, timestamp))
 }
 

@@ -82,6 +82,7 @@ impl From<&'static str> for Failure {
 
 /// # Safety
 /// As [`extract_fields`].
+#[inline]
 unsafe fn extract_into<F: Fields>(
     extraction: &mut Extraction<F>,
     event: &ss_plugin_event_input,
@@ -100,19 +101,31 @@ unsafe fn extract_into<F: Fields>(
     let key =
         EventKey { number: event.evtnum, timestamp, address: payload.as_ptr().addr(), length: payload.len() };
     extraction.begin(key, payload);
-    for field in fields.iter() {
+    let (starts, lengths) = if let [field] = fields {
         // SAFETY: the host's field, with a C string as key or none.
-        match unsafe { argument(field) } {
-            Some(argument) => extraction.extract(payload, field.field_id, argument)?,
-            // No key in an event is anything but UTF-8.
-            None => extraction.skip(),
+        if let Some(argument) = unsafe { argument(field) } {
+            extraction.extract_one(payload, field.field_id, argument)?;
         }
-    }
-    let Pointers { values, spans, starts, lengths } = extraction.finish();
-    for (field, span) in fields.iter_mut().zip(spans) {
-        field.res.str_ = values.wrapping_add(span.start);
-        field.res_len = span.len() as u64;
-    }
+        let (Pointers { values, starts, lengths, .. }, count) = extraction.finish_one();
+        field.res.str_ = values;
+        field.res_len = count as u64;
+        (starts, lengths)
+    } else {
+        for field in fields.iter() {
+            // SAFETY: the host's field, with a C string as key or none.
+            match unsafe { argument(field) } {
+                Some(argument) => extraction.extract(payload, field.field_id, argument)?,
+                // No key in an event is anything but UTF-8.
+                None => extraction.skip(),
+            }
+        }
+        let Pointers { values, spans, starts, lengths } = extraction.finish();
+        for (field, span) in fields.iter_mut().zip(spans) {
+            field.res.str_ = values.wrapping_add(span.start);
+            field.res_len = span.len() as u64;
+        }
+        (starts, lengths)
+    };
     // SAFETY: null, or the host's struct, which nobody else looks at during this call.
     if let Some(offsets) = unsafe { input.value_offsets.as_mut() } {
         offsets.start = starts;

@@ -47,6 +47,15 @@ impl Places {
     }
 }
 
+/// Where a range of the payload is in the event; nowhere when it lies beyond what the host's numbers can tell.
+#[inline]
+fn place(range: Range<usize>) -> (u32, u32) {
+    match (u32::try_from(PAYLOAD_START + range.start), u32::try_from(range.len())) {
+        (Ok(start), Ok(length)) => (start, length),
+        _ => (0, 0),
+    }
+}
+
 impl Values {
     /// Appends a value, cut at the first NUL, where a C string ends; `range` is where it stands in the payload,
     /// or `None` for one that was computed.
@@ -62,11 +71,7 @@ impl Values {
         self.text.reserve(text.len() + 1);
         self.text.extend_from_slice(text);
         self.text.push(0);
-        let place = range.and_then(|range| {
-            let start = u32::try_from(PAYLOAD_START + range.start).ok()?;
-            Some((start, u32::try_from(range.len()).ok()?))
-        });
-        self.places.push(place.unwrap_or_default());
+        self.places.push(range.map_or((0, 0), place));
     }
 
     /// How many there are.
