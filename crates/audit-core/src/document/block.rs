@@ -72,6 +72,43 @@ impl Block {
     }
 }
 
+/// Which of 64 bytes cannot simply stand in a string.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Stops {
+    pub(crate) quotes: u64,
+    pub(crate) backslashes: u64,
+    pub(crate) controls: u64,
+}
+
+impl Stops {
+    #[inline]
+    pub(crate) fn of(block: &[u8; BLOCK]) -> Stops {
+        let mut all = Stops::default();
+        let (lanes, _) = block.as_chunks::<16>();
+        for (number, lane) in lanes.iter().enumerate() {
+            let lane = u8x16::new(*lane);
+            all.quotes |= place(number, lane.simd_eq(u8x16::splat(b'"')));
+            all.backslashes |= place(number, lane.simd_eq(u8x16::splat(b'\\')));
+            all.controls |= place(number, controls(lane));
+        }
+        all
+    }
+}
+
+/// The first of 16 bytes that cannot simply stand in a string.
+#[inline]
+pub(crate) fn first_stop(lane: &[u8; 16]) -> Option<usize> {
+    let lane = u8x16::new(*lane);
+    let quotes = lane.simd_eq(u8x16::splat(b'"'));
+    let stops = (quotes | lane.simd_eq(u8x16::splat(b'\\')) | controls(lane)).to_bitmask();
+    (stops != 0).then_some(stops.trailing_zeros() as usize)
+}
+
+#[inline]
+fn controls(lane: u8x16) -> u8x16 {
+    lane.min(u8x16::splat(0x1f)).simd_eq(lane)
+}
+
 /// The bits of one of four lanes.
 #[inline]
 fn place(number: usize, found: u8x16) -> u64 {
@@ -126,6 +163,28 @@ mod tests {
                     brackets: bits(rest, b"{}[]Y_y\x7f"),
                 };
                 assert_eq!(Block::load(bytes, at), expect, "{at} of {len}");
+            }
+        }
+    }
+
+    #[test]
+    fn strings_stop_at_quotes_backslashes_and_control_characters() {
+        let all: Vec<u8> = (0..=u8::MAX).collect();
+        for block in all.as_chunks::<BLOCK>().0 {
+            let controls: Vec<u8> = (0..b' ').collect();
+            let expect = Stops {
+                quotes: bits(block, b"\""),
+                backslashes: bits(block, b"\\"),
+                controls: bits(block, &controls),
+            };
+            assert_eq!(Stops::of(block), expect);
+        }
+        for byte in 0..=u8::MAX {
+            for at in 0..16 {
+                let mut lane = [0x80; 16];
+                lane[at] = byte;
+                let stops = matches!(byte, b'"' | b'\\' | 0..b' ');
+                assert_eq!(first_stop(&lane), stops.then_some(at), "{byte}");
             }
         }
     }

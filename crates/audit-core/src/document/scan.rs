@@ -12,6 +12,7 @@
 
 use memchr::{memchr, memchr2};
 
+use super::block::{BLOCK, Stops, escaped, first_stop};
 use super::skimmer::Skimmer;
 use crate::limits::MAX_DEPTH;
 
@@ -308,45 +309,61 @@ pub(crate) fn string(bytes: &[u8], start: usize) -> Scanned<usize> {
         None => return end(bytes),
     }
     let mut at = start + 1;
+    while let Some(lane) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
+        match first_stop(lane) {
+            None => at += lane.len(),
+            Some(stop) => {
+                at += stop;
+                if bytes.get(at) == Some(&b'"') {
+                    return Ok(at + 1);
+                }
+                return string_of_escapes(bytes, at);
+            }
+        }
+    }
+    string_plainly(bytes, at)
+}
+
+/// Goes on within a string, where it stops to be simple: where one escape is, as in an event within a string, there
+/// are more.
+fn string_of_escapes(bytes: &[u8], mut at: usize) -> Scanned<usize> {
+    let mut carry = 0;
+    while let Some(block) = bytes.get(at..).and_then(|rest| rest.first_chunk::<BLOCK>()) {
+        // Where the escape begins that reaches into this block, if one does.
+        let from = at - usize::from(carry != 0);
+        let Stops { quotes, backslashes, controls } = Stops::of(block);
+        let escaped = escaped(backslashes, &mut carry);
+        let ends = quotes & !escaped;
+        let within = (ends & ends.wrapping_neg()).wrapping_sub(1);
+        if controls & within != 0 {
+            return string_plainly(bytes, from);
+        }
+        let mut others = escaped & within & !(quotes | backslashes);
+        while others != 0 {
+            if escape(bytes, (at + others.trailing_zeros() as usize).saturating_sub(1)).is_err() {
+                return string_plainly(bytes, from);
+            }
+            others &= others - 1;
+        }
+        if ends != 0 {
+            return Ok(at + ends.trailing_zeros() as usize + 1);
+        }
+        at += BLOCK;
+    }
+    string_plainly(bytes, at - usize::from(carry != 0))
+}
+
+/// The twin of both, byte by byte: for what is damaged, and for the end of a document.
+fn string_plainly(bytes: &[u8], mut at: usize) -> Scanned<usize> {
     loop {
-        at = plain_end(bytes, at);
         match bytes.get(at) {
             Some(b'"') => return Ok(at + 1),
-            // In an event within a string that is nearly every escape.
-            Some(b'\\') if bytes.get(at + 1) == Some(&b'"') => at += 2,
             Some(b'\\') => at = escape(bytes, at)?,
-            Some(_) => return unexpected(at),
+            Some(0..0x20) => return unexpected(at),
+            Some(_) => at += 1,
             None => return end(bytes),
         }
     }
-}
-
-/// How much of a string is looked at eight bytes at a time, before it counts as a long one.
-const SHORT: usize = 64;
-
-/// Where the first byte at or behind `at` is that does not simply stand in a string: a quote, a backslash, a
-/// control character, or the end.
-fn plain_end(bytes: &[u8], mut at: usize) -> usize {
-    // Most strings of an event are short, and an event within a string has an escape every few bytes.
-    let long = at + SHORT;
-    while at < long {
-        let rest = bytes.get(at..).unwrap_or_default();
-        let Some(eight) = rest.first_chunk() else {
-            let stop = rest.iter().position(|&byte| byte == b'"' || byte == b'\\' || byte < b' ');
-            return at + stop.unwrap_or(rest.len());
-        };
-        match first_stop(u64::from_le_bytes(*eight)) {
-            Some(stop) => return at + stop,
-            None => at += 8,
-        }
-    }
-    let rest = bytes.get(at..).unwrap_or_default();
-    let plain = rest.get(..memchr2(b'"', b'\\', rest).unwrap_or(rest.len())).unwrap_or_default();
-    // Comparing all of them, without a stop at the first, is what the compiler can do 32 at a time.
-    if plain.iter().fold(u8::MAX, |least, &byte| least.min(byte)) < b' ' {
-        return at + plain.iter().position(|&byte| byte < b' ').unwrap_or_default();
-    }
-    at + plain.len()
 }
 
 const ONES: u64 = 0x0101_0101_0101_0101;
@@ -365,11 +382,6 @@ fn equal(word: u64, byte: u8) -> u64 {
 /// The place of the lowest byte that has its high bit.
 fn lowest(highs: u64) -> Option<usize> {
     (highs != 0).then_some(highs.trailing_zeros() as usize / 8)
-}
-
-/// The first of eight bytes, the lowest of `word`, that is a quote, a backslash or a control character.
-fn first_stop(word: u64) -> Option<usize> {
-    lowest(equal(word, b'"') | equal(word, b'\\') | below(word, 0x20))
 }
 
 /// The first of eight bytes, the lowest of `word`, that is a backslash.
@@ -567,22 +579,60 @@ mod tests {
     }
 
     #[test]
+    fn strings_end_where_they_do_byte_by_byte() {
+        let mut state = 7u64;
+        let mut next = |bound: usize| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            usize::try_from(state >> 33).unwrap() % bound
+        };
+        let parts: [&[u8]; 16] = [
+            b"\"",
+            b"\n",
+            b"\\",
+            b"\\x",
+            b"\\u12",
+            b"\x1f",
+            b"\\\"",
+            b"\\\\",
+            b"\\n",
+            b"\\u00e9",
+            b"\\/",
+            b"abc",
+            b"sixteen bytes it",
+            b" ",
+            "\u{e9}".as_bytes(),
+            b"\x7f",
+        ];
+        for _ in 0..60_000 {
+            let mut text = b"\"".to_vec();
+            let parts_from = if next(3) == 0 { 0 } else { 6 };
+            for _ in 0..next(50) {
+                text.extend_from_slice(parts[parts_from + next(parts.len() - parts_from)]);
+            }
+            text.extend_from_slice(
+                [
+                    b"\"".as_slice(),
+                    b"\",\"more\":{}, and more and more and more and more and more and more",
+                    b"",
+                ][next(3)],
+            );
+            assert_eq!(string(&text, 0), string_plainly(&text, 1), "{:?}", String::from_utf8_lossy(&text));
+        }
+    }
+
+    #[test]
     fn a_string_stops_at_every_byte_that_must() {
-        for len in [0, 1, 7, 8, 9, 63, 64, 65, 100, 200] {
+        for len in [0, 1, 15, 16, 17, 63, 64, 65, 100, 200] {
             for at in 0..len {
                 for byte in 0..=u8::MAX {
                     // What stands before a stop must not hide it, nor make one.
                     for around in [b'a', b'!', b'#', b'[', b']', b' ', 0x7f, 0x80, 0xff] {
-                        let mut text = vec![around; len];
-                        if let Some(place) = text.get_mut(at) {
-                            *place = byte;
-                        }
-                        let stops = matches!(byte, b'"' | b'\\' | 0..0x20);
-                        assert_eq!(
-                            plain_end(&text, 0),
-                            if stops { at } else { len },
-                            "{byte} at {at} of {len}"
-                        );
+                        let mut text = vec![around; len + 1];
+                        text[0] = b'"';
+                        text[at + 1] = byte;
+                        assert_eq!(string(&text, 0), string_plainly(&text, 1), "{byte} at {at} of {len}");
                     }
                 }
             }
