@@ -366,29 +366,6 @@ fn string_plainly(bytes: &[u8], mut at: usize) -> Scanned<usize> {
     }
 }
 
-const ONES: u64 = 0x0101_0101_0101_0101;
-
-/// The high bit of each of eight bytes that is below `limit`, which is at most 0x80. Another byte may get it
-/// too, by what was borrowed, but only above one that has it rightly.
-fn below(word: u64, limit: u64) -> u64 {
-    word.wrapping_sub(ONES * limit) & !word & (ONES << 7)
-}
-
-/// The same of each byte that is `byte`.
-fn equal(word: u64, byte: u8) -> u64 {
-    below(word ^ (ONES * u64::from(byte)), 1)
-}
-
-/// The place of the lowest byte that has its high bit.
-fn lowest(highs: u64) -> Option<usize> {
-    (highs != 0).then_some(highs.trailing_zeros() as usize / 8)
-}
-
-/// The first of eight bytes, the lowest of `word`, that is a backslash.
-pub(crate) fn first_backslash(word: u64) -> Option<usize> {
-    lowest(equal(word, b'\\'))
-}
-
 fn escape(bytes: &[u8], backslash: usize) -> Scanned<usize> {
     match bytes.get(backslash + 1) {
         Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(backslash + 2),

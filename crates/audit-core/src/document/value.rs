@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use super::block::{BLOCK, Block, escaped};
 use super::lanes;
 use super::marks::Mark;
 use super::scan::{self, Kind};
@@ -300,44 +301,57 @@ pub(crate) fn unescape_bytes(inner: &[u8]) -> Cow<'_, [u8]> {
     let Some(first) = memchr::memchr(b'\\', inner) else { return Cow::Borrowed(inner) };
     // No escape is shorter than what it stands for, so there is always room for what is left to read.
     let mut text = inner.to_vec();
-    let (mut read, mut written) = (first, first);
-    while let Some(rest) = inner.get(read..).filter(|rest| !rest.is_empty()) {
-        // Eight bytes at once, of which those before the next backslash count.
-        if let (Some(eight), Some(room)) =
-            (rest.first_chunk::<8>(), text.get_mut(written..).and_then(|room| room.first_chunk_mut()))
-        {
-            *room = *eight;
-            let plain = scan::first_backslash(u64::from_le_bytes(*eight)).unwrap_or(8);
-            read += plain;
-            written += plain;
-            if plain == 8 {
+    let (mut read, mut written, mut carry) = (first, first, 0);
+    for base in (first..inner.len()).step_by(BLOCK) {
+        let mut escaped = escaped(Block::load(inner, base).backslashes, &mut carry);
+        while escaped != 0 {
+            let at = base + escaped.trailing_zeros() as usize;
+            escaped &= escaped - 1;
+            // The second half of a surrogate pair was read with the first.
+            if at <= read {
                 continue;
             }
+            let backslash = at - 1;
+            copy(inner, read..backslash, &mut text, &mut written);
+            (read, written) = match inner.get(at) {
+                // In an event within a string that is nearly every escape.
+                Some(&byte @ (b'"' | b'\\' | b'/')) => {
+                    if let Some(place) = text.get_mut(written) {
+                        *place = byte;
+                    }
+                    (at + 1, written + 1)
+                }
+                _ => {
+                    let begins = inner.get(backslash..).unwrap_or_default();
+                    let (character, len) = decode(begins).unwrap_or(('\\', 1));
+                    let mut utf8 = [0; 4];
+                    let character = character.encode_utf8(&mut utf8).as_bytes();
+                    copy(character, 0..character.len(), &mut text, &mut written);
+                    (backslash + len, written)
+                }
+            };
         }
-        let Some(escaped) = inner.get(read..) else { break };
-        let (character, len) = match escaped {
-            [b'\\', byte @ (b'"' | b'\\'), ..] => (char::from(*byte), 2),
-            [b'\\', ..] => decode(escaped).unwrap_or(('\\', 1)),
-            // One of the last bytes.
-            [byte, ..] => {
-                write(&mut text, &mut written, &[*byte]);
-                read += 1;
-                continue;
-            }
-            [] => break,
-        };
-        write(&mut text, &mut written, character.encode_utf8(&mut [0; 4]).as_bytes());
-        read += len;
     }
+    copy(inner, read..inner.len(), &mut text, &mut written);
     text.truncate(written);
     Cow::Owned(text)
 }
 
-fn write(text: &mut [u8], written: &mut usize, bytes: &[u8]) {
-    if let Some(room) = text.get_mut(*written..*written + bytes.len()) {
-        room.copy_from_slice(bytes);
-        *written += bytes.len();
+/// Writes a part of `bytes` to `text`, and moves on behind it.
+#[inline]
+fn copy(bytes: &[u8], part: Range<usize>, text: &mut [u8], written: &mut usize) {
+    const LANE: usize = 16;
+    let len = part.len();
+    // What lies behind a short part is written too, and then written over.
+    if len <= LANE
+        && let Some(lane) = bytes.get(part.start..).and_then(|rest| rest.first_chunk::<LANE>())
+        && let Some(room) = text.get_mut(*written..).and_then(|room| room.first_chunk_mut())
+    {
+        *room = *lane;
+    } else if let (Some(part), Some(room)) = (bytes.get(part), text.get_mut(*written..*written + len)) {
+        room.copy_from_slice(part);
     }
+    *written += len;
 }
 
 /// With U+FFFD for what is not UTF-8.
@@ -437,6 +451,19 @@ mod tests {
             check_text(&json, &serde_json::from_str::<String>(&json).unwrap());
         }
         assert_eq!(unescape_bytes(b"\\n\xff\xfe\\"), Cow::Borrowed(b"\n\xff\xfe\\"));
+    }
+
+    #[test]
+    fn escapes_are_read_wherever_they_stand() {
+        let escapes = [r#"\""#, r"\\", r"\n", r"\u00e9", r"\ud83d\ude80", r"\\\\\\", r#"\\\""#, "é"];
+        for escape in escapes {
+            for before in 0..140 {
+                for after in [0, 1, 5, 15, 16, 17, 63, 64, 65] {
+                    let json = format!("\"{}{escape}{}{escape}\"", "x".repeat(before), "y".repeat(after));
+                    check_text(&json, &serde_json::from_str::<String>(&json).unwrap());
+                }
+            }
+        }
     }
 
     #[test]

@@ -30,19 +30,25 @@ pub(crate) fn insert_missing(document: Document<'_>, wanted: &[Annotation<'_>], 
     let present = document.get(Node::Annotations).filter(|present| present.kind() == Some(Kind::Object));
     let is_missing =
         |annotation: &&Annotation<'_>| present.is_none_or(|present| present.get(annotation.key).is_none());
-    let members: Vec<String> = wanted
-        .iter()
-        .filter(is_missing)
-        .map(|annotation| format!("{}:{}", quoted(annotation.key), quoted(annotation.value)))
-        .collect();
+    // Room for the names of cluster, region and account; for most it is the only allocation.
+    let mut members = String::with_capacity(128);
+    for annotation in wanted.iter().filter(is_missing) {
+        if !members.is_empty() {
+            members.push(',');
+        }
+        quote(annotation.key, &mut members);
+        members.push(':');
+        quote(annotation.value, &mut members);
+    }
     if members.is_empty() {
         return;
     }
-    let members = members.join(",");
     match (present, document.get(Node::Annotations)) {
         (Some(object), _) => {
-            let separator = if object.members().next().is_some() { "," } else { "" };
-            splices.insert(object.span().end - 1, format!("{separator}{members}"));
+            if object.members().next().is_some() {
+                members.insert(0, ',');
+            }
+            splices.insert(object.span().end - 1, members);
         }
         (None, Some(other)) => splices.replace(other.span(), format!("{{{members}}}")),
         (None, None) => insert_member(document, Node::Annotations, &format!("{{{members}}}"), splices),
@@ -60,9 +66,16 @@ pub(crate) fn insert_member(document: Document<'_>, node: Node, value: &str, spl
 /// A JSON string.
 fn quoted(text: &str) -> String {
     let mut json = String::with_capacity(text.len() + 2);
+    quote(text, &mut json);
+    json
+}
+
+/// Appends a JSON string.
+fn quote(text: &str, json: &mut String) {
     json.push('"');
     let mut rest = text;
-    while let Some(stop) = rest.find(|character| matches!(character, '"' | '\\' | '\0'..' ')) {
+    let is_special = |byte: u8| matches!(byte, b'"' | b'\\' | 0..b' ');
+    while let Some(stop) = rest.bytes().position(is_special) {
         let (plain, special) = rest.split_at(stop);
         json.push_str(plain);
         let mut characters = special.chars();
@@ -75,7 +88,6 @@ fn quoted(text: &str) -> String {
     }
     json.push_str(rest);
     json.push('"');
-    json
 }
 
 #[cfg(test)]
