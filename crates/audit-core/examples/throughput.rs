@@ -27,6 +27,9 @@ impl ValueSink for Nowhere {
     }
 }
 
+/// What is measured: its name, how many bytes it takes, and one round of it.
+type Work = (&'static str, usize, Box<dyn FnMut()>);
+
 fn main() {
     let folder = std::env::var("AUDIT_SHARED_DIR").expect("AUDIT_SHARED_DIR");
     let read = |name: &str| std::fs::read_to_string(format!("{folder}/parity/{name}")).expect(name);
@@ -44,7 +47,7 @@ fn main() {
     let bodies: Vec<Bytes> = events.chunks(50).map(body).collect();
     let (mut index, mut strict) = (Index::default(), Index::default());
 
-    let mut works: Vec<(&str, usize, Box<dyn FnMut()>)> = vec![
+    let mut works: Vec<Work> = vec![
         ("serde_json::Value", set.len(), {
             let events = events.clone();
             Box::new(move || {

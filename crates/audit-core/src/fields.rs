@@ -16,6 +16,7 @@ pub struct FieldId(u16);
 
 impl FieldId {
     /// The field of that number; `None` when the table has none.
+    #[inline]
     pub fn new(number: usize) -> Option<FieldId> {
         let id = u16::try_from(number).ok()?;
         TABLE.get(number).map(|_| FieldId(id))
@@ -27,6 +28,7 @@ impl FieldId {
     }
 
     /// What the table says of it.
+    #[inline]
     pub fn spec(self) -> &'static FieldSpec {
         static NONE: FieldSpec = FieldSpec {
             name: "",

@@ -22,6 +22,7 @@ pub mod base;
 pub(crate) mod event;
 pub mod extract;
 pub mod source;
+pub(crate) mod turn;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

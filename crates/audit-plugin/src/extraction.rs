@@ -10,6 +10,7 @@ mod values;
 use std::ffi::{CStr, c_char};
 use std::fmt;
 use std::ops::Range;
+use std::ptr;
 use std::sync::atomic::AtomicPtr;
 
 use values::Places;
@@ -82,6 +83,8 @@ pub(crate) struct Extraction<F> {
     addresses: Vec<AtomicPtr<c_char>>,
     /// Where the value of each field is, in a call for several.
     places: Places,
+    /// Where no value is: start and length.
+    nowhere: [u32; 2],
 }
 
 impl<F: Fields> Extraction<F> {
@@ -94,7 +97,6 @@ impl<F: Fields> Extraction<F> {
     #[inline]
     pub(crate) fn begin(&mut self, key: EventKey, payload: &[u8]) {
         self.values.clear();
-        self.spans.clear();
         if self.key != Some(key) {
             // A panic in between must not leave half of a document behind.
             self.key = None;
@@ -130,17 +132,18 @@ impl<F: Fields> Extraction<F> {
     /// Ends a call for one field: as [`finish`](Self::finish), with all values being its own.
     pub(crate) fn finish_one(&mut self) -> (Pointers<'_>, usize) {
         let count = self.values.len();
+        if count == 0 {
+            // An entry there must be, should the host look.
+            let [start, length] = &mut self.nowhere;
+            (*start, *length) = (0, 0);
+            return (Pointers { values: ptr::null_mut(), spans: &[], starts: start, lengths: length }, 0);
+        }
         let text = self.values.text().as_ptr().cast_mut();
         self.addresses.clear();
-        // The first value begins where the text does.
-        self.addresses.push(AtomicPtr::new(text.cast()));
-        for start in self.values.starts().iter().skip(1) {
-            self.addresses.push(AtomicPtr::new(text.wrapping_add(*start).cast()));
-        }
+        self.addresses.extend(
+            self.values.starts().iter().map(|start| AtomicPtr::new(text.wrapping_add(*start).cast())),
+        );
         let places = self.values.places();
-        if count == 0 {
-            places.resize(1);
-        }
         let pointers = Pointers {
             values: self.addresses.as_mut_ptr().cast(),
             spans: &[],
@@ -148,6 +151,11 @@ impl<F: Fields> Extraction<F> {
             lengths: places.lengths.as_mut_ptr(),
         };
         (pointers, count)
+    }
+
+    /// Starts a call for several fields, of the event that was begun.
+    pub(crate) fn begin_several(&mut self) {
+        self.spans.clear();
     }
 
     /// One field of the call for which nothing can be found.

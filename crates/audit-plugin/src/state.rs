@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use event_source::metrics::{MetricGroup, MetricKind};
 use event_source::{ErrorKind, Pump, SourceError, SourceMetrics, chain};
 
+use crate::abi::turn::{Taken, Turn};
 use crate::config;
 use crate::extraction::Extraction;
 use crate::instance::Instance;
@@ -32,7 +33,7 @@ pub(crate) struct Running<P: Plugin> {
     plugin: P,
     source_metrics: Arc<SourceMetrics>,
     metrics: Vec<Group>,
-    extraction: Mutex<Extraction<P::Fields>>,
+    extraction: Turn<Extraction<P::Fields>>,
     /// The payload that was shown last, as a C string.
     shown: Mutex<Vec<u8>>,
     /// Last: what is dropped before may still have something to say.
@@ -133,15 +134,17 @@ impl<P: Plugin> Running<P> {
             plugin,
             source_metrics,
             metrics,
-            extraction: Mutex::default(),
+            extraction: Turn::default(),
             shown: Mutex::default(),
             _log: log,
         })
     }
 
     /// The memory of extraction.
-    pub(crate) fn extraction(&self) -> MutexGuard<'_, Extraction<P::Fields>> {
-        lock(&self.extraction)
+    #[inline]
+    pub(crate) fn extraction(&self) -> Taken<'_, Extraction<P::Fields>> {
+        // What a panic left behind is not half done: see `Extraction::begin`.
+        self.extraction.take()
     }
 
     /// Where a payload is kept while the host looks at it.
@@ -186,7 +189,7 @@ pub(crate) fn panicked(during: &str, panic: &(dyn std::any::Any + Send)) -> Sour
     SourceError::new(ErrorKind::Unavailable, message)
 }
 
-/// A lock that a panic left behind guards nothing that is half done: see [`Extraction`].
+/// A lock that a panic left behind guards nothing that is half done.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -111,6 +111,7 @@ unsafe fn extract_into<F: Fields>(
         field.res_len = count as u64;
         (starts, lengths)
     } else {
+        extraction.begin_several();
         for field in fields.iter() {
             // SAFETY: the host's field, with a C string as key or none.
             match unsafe { argument(field) } {

@@ -45,6 +45,7 @@ impl ValueSink for Values {
         self.push(text, range);
     }
 
+    #[inline]
     fn plain(&mut self, text: &[u8], range: Option<Range<usize>>) {
         self.push_plain(text, range);
     }
