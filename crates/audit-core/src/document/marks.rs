@@ -73,3 +73,67 @@ impl Marks {
         &self.0
     }
 }
+
+/// Whether a string begins with the quote at `at`.
+#[inline]
+pub(crate) fn begins_string(marks: &[Mark], at: usize) -> bool {
+    marks.get(at / BLOCK).is_some_and(|mark| mark.quotes & mark.strings & bit(at) != 0)
+}
+
+/// Whether the bracket at `at` stands outside of strings.
+#[inline]
+pub(crate) fn is_bracket(marks: &[Mark], at: usize) -> bool {
+    marks.get(at / BLOCK).is_some_and(|mark| mark.brackets & bit(at) != 0)
+}
+
+#[inline]
+fn bit(at: usize) -> u64 {
+    1 << (at % BLOCK)
+}
+
+/// The first quote at or behind `at` that begins or ends a string.
+#[inline]
+pub(crate) fn next_quote(marks: &[Mark], at: usize) -> Option<usize> {
+    let rest = marks.get(at / BLOCK..)?;
+    let quotes = |number: usize| rest.get(number).map_or(0, |mark| mark.quotes);
+    // 64 bytes from there on, out of two blocks: most strings end within them, and then nobody has to foresee
+    // whether another block begins before.
+    let shift = at % BLOCK;
+    let near = quotes(0) >> shift | quotes(1) << 1 << (BLOCK - 1 - shift);
+    if near != 0 {
+        return Some(at + near.trailing_zeros() as usize);
+    }
+    let beyond = rest.get(1..)?.iter().position(|mark| mark.quotes != 0)?;
+    let found = rest.get(1 + beyond)?.quotes.trailing_zeros() as usize;
+    Some((at / BLOCK + 1 + beyond) * BLOCK + found)
+}
+
+/// Where the object or array ends whose first bracket is at `at`.
+#[inline]
+pub(crate) fn container_end(marks: &[Mark], bytes: &[u8], at: usize) -> Option<usize> {
+    let mut base = at & !(BLOCK - 1);
+    let mut rest = marks.get(at / BLOCK..)?.iter();
+    let mut brackets = rest.next()?.brackets & !(bit(at) - 1);
+    let mut depth = 0usize;
+    loop {
+        while brackets != 0 {
+            let place = base + brackets.trailing_zeros() as usize;
+            depth = next_depth(depth, bytes.get(place));
+            if depth == 0 {
+                return Some(place + 1);
+            }
+            brackets &= brackets - 1;
+        }
+        brackets = rest.next()?.brackets;
+        base += BLOCK;
+    }
+}
+
+/// How deep it is behind a byte that a mark takes for a bracket.
+#[inline]
+pub(crate) fn next_depth(depth: usize, byte: Option<&u8>) -> usize {
+    let byte = byte.copied().unwrap_or_default();
+    // Of all that a mark takes for brackets, those that open have this bit alone, and those that close that one; the
+    // rest has both or none. No branch, since nobody can foresee which comes next.
+    depth + usize::from(byte >> 1 & 1) - usize::from(byte >> 2 & 1)
+}

@@ -4,10 +4,11 @@
 //! where a block cannot be understood as a whole, which no JSON is the cause of.
 
 use super::block::{BLOCK, Block};
-use super::marks::{Carry, Mark};
+use super::marks::{self, Carry, Mark};
 use super::scan::{self, ScanError, ScanErrorKind};
 
-/// A way forward through bytes. It should not be asked for a place before the one that it has come to.
+/// A way forward through bytes. Where there are marks it may be asked for any place; where there are none, and it
+/// has to read, it should not be asked for one before that which it has come to.
 #[derive(Clone, Debug)]
 pub(crate) struct Skimmer<'b> {
     bytes: &'b [u8],
@@ -40,10 +41,11 @@ impl<'b> Skimmer<'b> {
     /// The same in the beginning of a document that has `marks`; or not, when there are none.
     #[inline]
     pub(crate) fn with_marks(bytes: &'b [u8], marks: &'b [Mark], at: usize) -> Skimmer<'b> {
-        let base = if marks.is_empty() { at } else { at & !(BLOCK - 1) };
         let (mark, carry) = (Mark::default(), Carry::default());
-        let mut skimmer = Skimmer { bytes, marks, base, mark, carry, is_stray: false };
-        skimmer.read();
+        let mut skimmer = Skimmer { bytes, marks, base: at, mark, carry, is_stray: false };
+        if marks.is_empty() {
+            skimmer.read();
+        }
         skimmer
     }
 
@@ -64,20 +66,48 @@ impl<'b> Skimmer<'b> {
     /// Behind the string that begins with the quote at `at`.
     #[inline]
     pub(crate) fn string(&mut self, at: usize) -> Result<usize, ScanError> {
+        if marks::begins_string(self.marks, at)
+            && let Some(end) = marks::next_quote(self.marks, at + 1)
+            && end < self.bytes.len()
+        {
+            return Ok(end + 1);
+        }
+        self.string_by_reading(at)
+    }
+
+    #[inline(never)]
+    fn string_by_reading(&mut self, at: usize) -> Result<usize, ScanError> {
+        self.leave_marks(at);
         match self.string_end(at) {
-            Ok(end) if end <= self.bytes.len() => Ok(end),
-            Ok(_) => self.plainly(Halt::Stray, scan::skip_string(self.bytes, at)),
-            Err(halt) => self.plainly(halt, scan::skip_string(self.bytes, at)),
+            Ok(end) => Ok(end),
+            Err(halt) => self.plainly(halt, |bytes| scan::skip_string(bytes, at)),
         }
     }
 
     /// Behind the object or array that begins at `at`.
     #[inline]
     pub(crate) fn container(&mut self, at: usize) -> Result<usize, ScanError> {
+        if marks::is_bracket(self.marks, at)
+            && let Some(end) = marks::container_end(self.marks, self.bytes, at)
+        {
+            return Ok(end);
+        }
+        self.container_by_reading(at)
+    }
+
+    #[inline(never)]
+    fn container_by_reading(&mut self, at: usize) -> Result<usize, ScanError> {
+        self.leave_marks(at);
         match self.container_end(at) {
-            Ok(end) if end <= self.bytes.len() => Ok(end),
-            Ok(_) => self.plainly(Halt::Stray, scan::skip_container(self.bytes, at)),
-            Err(halt) => self.plainly(halt, scan::skip_container(self.bytes, at)),
+            Ok(end) => Ok(end),
+            Err(halt) => self.plainly(halt, |bytes| scan::skip_container(bytes, at)),
+        }
+    }
+
+    /// Marks that do not help, for a document that is not JSON, are not asked again.
+    fn leave_marks(&mut self, at: usize) {
+        if !self.marks.is_empty() {
+            *self = Skimmer::new(self.bytes, at);
         }
     }
 
@@ -116,10 +146,7 @@ impl<'b> Skimmer<'b> {
             }
             while brackets != 0 {
                 let place = self.base + brackets.trailing_zeros() as usize;
-                let byte = self.bytes.get(place).copied().unwrap_or_default();
-                // Of all that a mark takes for brackets, those that open have this bit alone, and those that close
-                // that one; the rest has both or none. No branch, since nobody can foresee which comes next.
-                depth = depth + usize::from(byte >> 1 & 1) - usize::from(byte >> 2 & 1);
+                depth = marks::next_depth(depth, self.bytes.get(place));
                 if depth == 0 {
                     return Ok(place + 1);
                 }
@@ -157,22 +184,23 @@ impl<'b> Skimmer<'b> {
 
     #[inline]
     fn read(&mut self) {
-        if let Some(mark) = self.marks.get(self.base / BLOCK) {
-            self.mark = *mark;
-        } else {
-            let (mark, is_plain) = Mark::read(Block::load(self.bytes, self.base), &mut self.carry);
-            (self.mark, self.is_stray) = (mark, !is_plain);
-        }
+        let (mark, is_plain) = Mark::read(Block::load(self.bytes, self.base), &mut self.carry);
+        (self.mark, self.is_stray) = (mark, !is_plain);
     }
 
     /// Takes the twin's answer, and goes on behind it.
     #[cold]
-    fn plainly(&mut self, halt: Halt, end: Result<usize, ScanError>) -> Result<usize, ScanError> {
+    fn plainly(
+        &mut self,
+        halt: Halt,
+        twin: impl FnOnce(&'b [u8]) -> Result<usize, ScanError>,
+    ) -> Result<usize, ScanError> {
         match halt {
             Halt::End => Err(ScanError { at: self.bytes.len(), kind: ScanErrorKind::End }),
             Halt::Stray => {
-                *self = Skimmer::new(self.bytes, end?);
-                end
+                let end = twin(self.bytes)?;
+                *self = Skimmer::new(self.bytes, end);
+                Ok(end)
             }
         }
     }

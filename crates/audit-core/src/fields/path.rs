@@ -120,16 +120,22 @@ impl Node {
     }
 
     /// The place in this one that has that name.
+    #[inline]
     pub(crate) fn child(self, key: &[u8]) -> Option<Node> {
-        let mut slot = slot(self, key);
+        let digest = digest(key);
+        let mut slot = slot(self, digest);
         loop {
             // There are more slots than places, so one that is empty ends this.
-            let node = BY_KEY.get(slot).and_then(|&number| Node::ALL.get(usize::from(number)))?;
-            match node.parent_and_key() {
-                (Node::Root, "") => return None,
-                (parent, name) if parent == self && same(name.as_bytes(), key) => return Some(*node),
-                _ => slot = (slot + 1) % SLOTS,
+            let number = usize::from(*BY_KEY.get(slot)?);
+            let name = NAMES.get(number).filter(|_| number != 0)?;
+            if name.digest == digest
+                && name.parent == self
+                && name.key.len() == key.len()
+                && (key.len() <= 16 || name.key.as_bytes() == key)
+            {
+                return Node::ALL.get(number).copied();
             }
+            slot = (slot + 1) % SLOTS;
         }
     }
 
@@ -166,27 +172,74 @@ const CHILDREN: [u8; NODES] = {
 
 const SLOTS: usize = 256;
 
-/// Where in [`BY_KEY`] a place is looked for first: by few bytes, since most of all keys are none of ours.
-const fn slot(parent: Node, key: &[u8]) -> usize {
-    match (key.first(), key.last()) {
-        (Some(&first), Some(&last)) => {
-            (parent as usize * 37 + key.len() * 11 + first as usize * 5 + last as usize) % SLOTS
-        }
+/// The first and the last bytes of a name: all there is of one that has up to 16, together with its length.
+type Digest = (u64, u64);
+
+#[inline]
+const fn digest(key: &[u8]) -> Digest {
+    match (key.first_chunk(), key.last_chunk(), key) {
+        (Some(first), Some(last), _) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
+        (_, _, [first @ .., _]) => match (key.first_chunk(), key.last_chunk(), first) {
+            (Some(first), Some(last), _) => {
+                (u32::from_le_bytes(*first) as u64, u32::from_le_bytes(*last) as u64)
+            }
+            (_, _, []) => (tiny(key), 1),
+            (_, _, [_]) => (tiny(key), 2),
+            _ => (tiny(key), 3),
+        },
+        (_, _, []) => (0, 0),
+    }
+}
+
+/// Up to three bytes.
+const fn tiny(key: &[u8]) -> u64 {
+    match *key {
+        [a] => a as u64,
+        [a, b] => a as u64 | (b as u64) << 8,
+        [a, b, c] => a as u64 | (b as u64) << 8 | (c as u64) << 16,
         _ => 0,
     }
 }
 
-/// The number of each place, in its slot or one of the next that was free; 0 where there is none.
-const BY_KEY: [u8; SLOTS] = {
-    let mut table = [0; SLOTS];
+/// Where in [`BY_KEY`] a place is looked for first.
+#[inline]
+const fn slot(parent: Node, (first, last): Digest) -> usize {
+    // Odd numbers without a pattern: every byte of both moves the highest ones.
+    let mixed = (first ^ (parent as u64) << 56)
+        .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        .wrapping_add(last.wrapping_mul(0xc2b2_ae3d_27d4_eb4f));
+    (mixed >> 56) as usize % SLOTS
+}
+
+/// A place's name, and what it is compared by.
+struct Name {
+    digest: Digest,
+    parent: Node,
+    key: &'static str,
+}
+
+const NAMES: &[Name; NODES] = &{
+    let mut names = [const { Name { digest: (0, 0), parent: Node::Root, key: "" } }; NODES];
     let mut at = 1;
-    assert!(NODES < SLOTS / 2);
     #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which would tell")]
     while at < NODES {
         let (parent, key) = Node::PARENTS_AND_KEYS[at];
         assert!(!key.is_empty(), "the root alone has no name");
         assert!((parent as usize) < at, "a place stands behind the one that it lies in");
-        let mut slot = slot(parent, key.as_bytes());
+        names[at] = Name { digest: digest(key.as_bytes()), parent, key };
+        at += 1;
+    }
+    names
+};
+
+/// The number of each place, in its slot or one of the next that was free; 0 where there is none.
+const BY_KEY: &[u8; SLOTS] = &{
+    let mut table = [0; SLOTS];
+    let mut at = 1;
+    assert!(NODES < SLOTS / 2);
+    #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which would tell")]
+    while at < NODES {
+        let mut slot = slot(NAMES[at].parent, NAMES[at].digest);
         while table[slot] != 0 {
             slot = (slot + 1) % SLOTS;
         }
@@ -195,16 +248,6 @@ const BY_KEY: [u8; SLOTS] = {
     }
     table
 };
-
-/// Whether both are equal; inlined, since names are short.
-#[inline]
-fn same(one: &[u8], other: &[u8]) -> bool {
-    let (words, rest) = one.as_chunks::<8>();
-    let (other_words, other_rest) = other.as_chunks::<8>();
-    one.len() == other.len()
-        && words.iter().zip(other_words).all(|(a, b)| u64::from_ne_bytes(*a) == u64::from_ne_bytes(*b))
-        && rest.iter().zip(other_rest).all(|(a, b)| a == b)
-}
 
 /// As a JSON pointer.
 impl fmt::Display for Node {
