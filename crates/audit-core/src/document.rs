@@ -256,6 +256,7 @@ impl Index {
 
     /// Remembers where a named child is; of members of one name, the first counts. Returns whether it is a child
     /// that was not known yet.
+    #[inline]
     pub(crate) fn fill(&self, parent: Node, key: Key<'_>, start: usize, end: usize) -> bool {
         let named = parent.child(key.raw()).or_else(|| match scan::is_escaped(key.raw()) {
             true => parent.child(key.text().as_bytes()),

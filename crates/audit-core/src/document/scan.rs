@@ -394,11 +394,13 @@ pub(crate) fn skip(bytes: &[u8], at: usize) -> Scanned<usize> {
 
 /// Passes what is neither string nor container.
 pub(crate) fn skip_scalar(bytes: &[u8], at: usize) -> Scanned<usize> {
+    let ends = |byte: u8| byte == b',' || byte == b'}' || byte == b']';
     match bytes.get(at) {
-        Some(b',' | b'}' | b']' | b':') => unexpected(at),
+        Some(&byte) if ends(byte) || byte == b':' => unexpected(at),
         Some(_) => {
             let rest = bytes.get(at..).unwrap_or_default();
-            match rest.iter().position(|byte| b",}] \n\r\t".contains(byte)) {
+            let is_end = |&byte: &u8| ends(byte) || matches!(byte, b' ' | b'\n' | b'\r' | b'\t');
+            match rest.iter().position(is_end) {
                 Some(len) => Ok(at + len),
                 None => end(bytes),
             }

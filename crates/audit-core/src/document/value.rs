@@ -23,6 +23,7 @@ pub(crate) struct Value<'d> {
 }
 
 impl<'d> Value<'d> {
+    #[inline]
     pub(crate) fn new(payload: &'d [u8], marks: &'d [Mark], start: usize, end: usize) -> Value<'d> {
         Value { payload, marks, start, end }
     }
@@ -41,11 +42,13 @@ impl<'d> Value<'d> {
     }
 
     /// Its place in the payload, quotes and brackets included.
+    #[inline]
     pub(crate) fn span(self) -> Range<usize> {
         self.start..self.end
     }
 
     /// The bytes that say what its text is: of a string what stands between the quotes, still escaped.
+    #[inline]
     pub(crate) fn text_span(self) -> Range<usize> {
         if self.payload.get(self.start) == Some(&b'"') && self.end - self.start >= 2 {
             self.start + 1..self.end - 1
@@ -69,11 +72,13 @@ impl<'d> Value<'d> {
     }
 
     /// The members of an object; of anything else, none.
+    #[inline]
     pub(crate) fn members(self) -> Members<'d> {
         Members { walk: Walk::new(self, Kind::Object) }
     }
 
     /// The elements of an array; of anything else, none.
+    #[inline]
     pub(crate) fn elements(self) -> Elements<'d> {
         Elements { walk: Walk::new(self, Kind::Array) }
     }
@@ -154,10 +159,12 @@ impl<'d> Beginning<'d> {
 pub(crate) struct Key<'d>(&'d [u8]);
 
 impl<'d> Key<'d> {
+    #[inline]
     pub(crate) fn new(inner: &'d [u8]) -> Key<'d> {
         Key(inner)
     }
 
+    #[inline]
     pub(crate) fn is(self, name: &str) -> bool {
         // What is escaped is longer than its text.
         self.0 == name.as_bytes()
@@ -185,8 +192,11 @@ struct Walk<'d> {
 }
 
 impl<'d> Walk<'d> {
+    #[inline]
     fn new(container: Value<'d>, kind: Kind) -> Walk<'d> {
-        let payload = if container.kind() == Some(kind) { container.payload } else { &[] };
+        let opener = if kind == Kind::Object { b'{' } else { b'[' };
+        let is_one = container.payload.get(container.start) == Some(&opener);
+        let payload = if is_one { container.payload } else { &[] };
         // Nothing behind the container's end may be read as a part of it.
         let payload = payload.get(..container.end).unwrap_or_default();
         let marks = container.marks;
@@ -195,6 +205,7 @@ impl<'d> Walk<'d> {
     }
 
     /// To where the next key or element begins.
+    #[inline]
     fn advance(&mut self) -> Option<()> {
         self.at = scan::space(self.payload, self.at);
         if !std::mem::take(&mut self.first) {
@@ -206,6 +217,7 @@ impl<'d> Walk<'d> {
         Some(())
     }
 
+    #[inline]
     fn value(&mut self) -> Option<Value<'d>> {
         let start = self.at;
         self.at = self.skimmer.skip(start).ok()?;
@@ -213,6 +225,7 @@ impl<'d> Walk<'d> {
     }
 
     /// To a member's value, past its key.
+    #[inline]
     fn key(&mut self) -> Option<Key<'d>> {
         self.advance()?;
         let quote = self.at;
@@ -224,6 +237,7 @@ impl<'d> Walk<'d> {
         self.payload.get(quote + 1..after - 1).map(Key)
     }
 
+    #[inline]
     fn member(&mut self) -> Option<(Key<'d>, Value<'d>)> {
         Some((self.key()?, self.value()?))
     }
@@ -244,12 +258,14 @@ impl<'d> Walk<'d> {
         Some(Beginning { payload: self.payload, marks: self.marks, at: self.at })
     }
 
+    #[inline]
     fn element(&mut self) -> Option<Value<'d>> {
         self.advance()?;
         self.value()
     }
 
     /// After the last, and after damage, there is nothing more.
+    #[inline]
     fn stop(&mut self) {
         self.payload = &[];
     }
@@ -262,6 +278,7 @@ pub(crate) struct Members<'d> {
 impl<'d> Iterator for Members<'d> {
     type Item = (Key<'d>, Value<'d>);
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         let member = self.walk.member();
         if member.is_none() {
@@ -278,6 +295,7 @@ pub(crate) struct Elements<'d> {
 impl<'d> Iterator for Elements<'d> {
     type Item = Value<'d>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         let element = self.walk.element();
         if element.is_none() {
