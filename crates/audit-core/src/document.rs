@@ -246,7 +246,7 @@ impl Index {
             }
             let after = skimmer.string(quote)?;
             let value = scan::colon(payload, after)?;
-            at = skimmer.skip(value)?;
+            at = skimmer.skip_at_top(value)?;
             let key = Key::new(payload.get(quote + 1..after - 1).unwrap_or_default());
             self.fill(Node::Root, key, value, at);
         }

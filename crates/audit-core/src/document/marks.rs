@@ -1,15 +1,17 @@
 //! [`Marks`]: where strings and brackets are in a whole document, found on one way through it.
 
+use std::cell::Cell;
+
 use super::block::{BLOCK, Block, escaped, parity};
 #[cfg(doc)]
 use super::skimmer::Skimmer;
 
-/// What is remembered of a document: up to this size, in bytes. Marks take 3/8 of what they are of.
+/// What is remembered of a document: up to this size, in bytes. Marks take half of what they are of.
 /// A larger one is understood as far as it is asked for, each time anew.
 const LARGEST: usize = 256 << 10;
 
 /// Of 64 bytes, a bit for each; the lowest is the first byte's.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Mark {
     /// Quotes that begin or end a string.
     pub(crate) quotes: u64,
@@ -17,6 +19,10 @@ pub(crate) struct Mark {
     pub(crate) strings: u64,
     /// Brackets outside of strings, and what [`Block`] takes for some.
     pub(crate) brackets: u64,
+    /// How deep it begins, in a container of the top level that begins before; 0 when nobody knows.
+    depth: Cell<u32>,
+    /// The least depth in it, when it lies within such a container as a whole; else 0.
+    lowest: Cell<u32>,
 }
 
 /// What goes on from one block to the next.
@@ -37,7 +43,7 @@ impl Mark {
         // From each opening quote up to its closing one.
         let strings = parity(quotes) ^ carry.in_string;
         carry.in_string = 0u64.wrapping_sub(strings >> 63);
-        let mark = Mark { quotes, strings, brackets: block.brackets & !strings };
+        let mark = Mark { quotes, strings, brackets: block.brackets & !strings, ..Mark::default() };
         (mark, block.backslashes & !strings == 0)
     }
 }
@@ -108,13 +114,43 @@ pub(crate) fn next_quote(marks: &[Mark], at: usize) -> Option<usize> {
     Some((at / BLOCK + 1 + beyond) * BLOCK + found)
 }
 
+/// Where the object or array of the top level ends whose first bracket is at `at`. On the way it is noted how deep
+/// each block is, for [`container_end`].
+#[inline]
+pub(crate) fn top_container_end(marks: &[Mark], bytes: &[u8], at: usize) -> Option<usize> {
+    let mut base = at & !(BLOCK - 1);
+    let mut rest = marks.get(at / BLOCK..)?.iter();
+    let mut mark = rest.next()?;
+    let mut brackets = mark.brackets & !(bit(at) - 1);
+    let mut depth = 0u32;
+    // Of the block that it begins in, nothing is noted: it has a part that lies before.
+    let mut lowest = 0;
+    loop {
+        while brackets != 0 {
+            let place = base + brackets.trailing_zeros() as usize;
+            depth = next_depth(depth, bytes.get(place));
+            if depth == 0 {
+                return Some(place + 1);
+            }
+            lowest = lowest.min(depth);
+            brackets &= brackets - 1;
+        }
+        mark.lowest.set(lowest);
+        mark = rest.next()?;
+        mark.depth.set(depth);
+        lowest = depth;
+        brackets = mark.brackets;
+        base += BLOCK;
+    }
+}
+
 /// Where the object or array ends whose first bracket is at `at`.
 #[inline]
 pub(crate) fn container_end(marks: &[Mark], bytes: &[u8], at: usize) -> Option<usize> {
     let mut base = at & !(BLOCK - 1);
     let mut rest = marks.get(at / BLOCK..)?.iter();
     let mut brackets = rest.next()?.brackets & !(bit(at) - 1);
-    let mut depth = 0usize;
+    let mut depth = 0u32;
     loop {
         while brackets != 0 {
             let place = base + brackets.trailing_zeros() as usize;
@@ -124,16 +160,26 @@ pub(crate) fn container_end(marks: &[Mark], bytes: &[u8], at: usize) -> Option<u
             }
             brackets &= brackets - 1;
         }
-        brackets = rest.next()?.brackets;
+        let mut mark = rest.next()?;
         base += BLOCK;
+        // Blocks that do not come down to where it began are passed as a whole.
+        if mark.depth.get() > 0 {
+            let outside = mark.depth.get().checked_sub(depth)?;
+            while mark.lowest.get() > outside {
+                mark = rest.next()?;
+                base += BLOCK;
+            }
+            depth = mark.depth.get().checked_sub(outside)?;
+        }
+        brackets = mark.brackets;
     }
 }
 
 /// How deep it is behind a byte that a mark takes for a bracket.
 #[inline]
-pub(crate) fn next_depth(depth: usize, byte: Option<&u8>) -> usize {
+pub(crate) fn next_depth(depth: u32, byte: Option<&u8>) -> u32 {
     let byte = byte.copied().unwrap_or_default();
     // Of all that a mark takes for brackets, those that open have this bit alone, and those that close that one; the
     // rest has both or none. No branch, since nobody can foresee which comes next.
-    depth + usize::from(byte >> 1 & 1) - usize::from(byte >> 2 & 1)
+    depth.wrapping_add(u32::from(byte >> 1 & 1)).wrapping_sub(u32::from(byte >> 2 & 1))
 }

@@ -84,6 +84,20 @@ impl<'b> Skimmer<'b> {
         }
     }
 
+    /// The same of a value of the top level.
+    #[inline]
+    pub(crate) fn skip_at_top(&mut self, at: usize) -> Result<usize, ScanError> {
+        match self.bytes.get(at) {
+            Some(b'{' | b'[') if marks::is_bracket(self.marks, at) => {
+                match marks::top_container_end(self.marks, self.bytes, at) {
+                    Some(end) => Ok(end),
+                    None => self.container_by_reading(at),
+                }
+            }
+            _ => self.skip(at),
+        }
+    }
+
     /// Behind the object or array that begins at `at`.
     #[inline]
     pub(crate) fn container(&mut self, at: usize) -> Result<usize, ScanError> {
@@ -139,7 +153,7 @@ impl<'b> Skimmer<'b> {
             return Err(Halt::Stray);
         }
         let mut brackets = self.mark.brackets & !(first - 1);
-        let mut depth = 0usize;
+        let mut depth = 0u32;
         loop {
             if self.is_stray {
                 return Err(Halt::Stray);
@@ -271,6 +285,13 @@ mod tests {
             marks.rebuild(&text);
             for inwards in [false, true] {
                 check(&text, &[], from, inwards);
+                check(&text, marks.as_slice(), from, inwards);
+                // As a document's own way through its top level leaves the marks.
+                let mut top = Skimmer::with_marks(&text, marks.as_slice(), 0);
+                let mut at = next(3);
+                while let Ok(end) = top.skip_at_top(at) {
+                    at = end + next(2);
+                }
                 check(&text, marks.as_slice(), from, inwards);
                 // The beginning of a document.
                 check(&text[..from + (text.len() - from) / 2], marks.as_slice(), from, inwards);
