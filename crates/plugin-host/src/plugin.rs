@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use falco_plugin_api::{
     plugin_api, ss_plugin_extract_value_offsets, ss_plugin_field_extract_input, ss_plugin_init_input,
-    ss_plugin_rc_SS_PLUGIN_FAILURE, ss_plugin_rc_SS_PLUGIN_SUCCESS, ss_plugin_t,
+    ss_plugin_owner_t, ss_plugin_rc_SS_PLUGIN_FAILURE, ss_plugin_rc_SS_PLUGIN_SUCCESS, ss_plugin_t,
 };
 
 use crate::library::Loaded;
@@ -169,7 +169,7 @@ impl Plugin {
         let mut offsets = vec![no_offsets; if with_offsets { fields.len() } else { 0 }];
         let event_input = event.input();
         let input = ss_plugin_field_extract_input {
-            owner: self.instance.owner.as_ptr(),
+            owner: self.instance.owner(),
             get_owner_last_error: Some(owner_last_error),
             num_fields: u32::try_from(fields.len())
                 .map_err(|_| Error::Extract("too many fields".to_owned()))?,
@@ -210,6 +210,14 @@ impl Instance {
 
     pub(crate) fn state(&self) -> *mut ss_plugin_t {
         self.state.as_ptr()
+    }
+
+    pub(crate) fn owner(&self) -> *mut ss_plugin_owner_t {
+        self.owner.as_ptr()
+    }
+
+    pub(crate) fn tables(&self) -> &Tables {
+        &self.tables
     }
 }
 

@@ -183,3 +183,23 @@ fn metrics_are_read_by_other_threads_while_events_flow() {
     assert_eq!((metrics[0].name.as_str(), metrics[0].value), ("batches", MetricValue::Unsigned(201)));
     assert_eq!((metrics[1].kind, metrics[1].value), (MetricKind::NonMonotonic, MetricValue::Float(-1.5)));
 }
+
+#[test]
+fn prepared_requests_are_asked_of_event_after_event() {
+    let library = Library::load(probe()).unwrap();
+    let plugin = library.init("", quiet).unwrap();
+    let buffer = EventBuffer::new(999, "probe_source", 5, b"{}").unwrap();
+    let requests = ["probe.args", "probe.payload", "probe.args[key]", "probe.index"];
+    let requests = requests.map(|name| library.request(name).unwrap());
+    let mut prepared = plugin.prepare(&requests).unwrap();
+    assert_eq!(prepared.len(), 4);
+    for number in 1..=3 {
+        let event = buffer.event(number);
+        assert_eq!(prepared.ask_each(&event).unwrap(), 3 + 1 + 1);
+        assert_eq!(prepared.ask_together(&event).unwrap(), 3 + 1 + 1);
+    }
+    let mut nothing = plugin.prepare(&[]).unwrap();
+    assert_eq!((nothing.is_empty(), nothing.ask_together(&buffer.event(4)).unwrap()), (true, 0));
+    let mut failing = plugin.prepare(&[library.request("probe.fails").unwrap()]).unwrap();
+    assert!(failing.ask_each(&buffer.event(5)).is_err());
+}
