@@ -4,6 +4,7 @@
 //! beside its program because the end-to-end tests run plugins in [`sysdig`] too.
 
 mod apt;
+pub mod bench;
 pub mod build_plugins;
 pub mod codegen;
 pub mod demo;

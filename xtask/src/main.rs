@@ -3,12 +3,18 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use xtask::{build_plugins, codegen, demo, run, test};
+use xtask::{bench, build_plugins, codegen, demo, run, test};
 
 /// A command's arguments, without its name.
 type Command = fn(&[String]) -> Result<ExitCode>;
 
-const COMMANDS: [(&str, Command, &str); 5] = [
+const COMMANDS: [(&str, Command, &str); 6] = [
+    (
+        "bench",
+        bench::main,
+        "[growth | instructions [--save]] [--peer LIBRARY [--peer-config JSON]] [--rounds N] [--save-docs]: \
+         how fast the plugins are",
+    ),
     (
         "build-plugins",
         build_plugins::main,

@@ -6,6 +6,7 @@
 
 mod cargo_tiers;
 mod environment;
+mod instructions_tier;
 mod node_tier;
 mod python_tiers;
 mod tally;
@@ -27,7 +28,7 @@ struct Tier {
 
 /// In the order of a reader's patience: what fails soonest comes first, and what needs
 /// something built comes after the building.
-const TIERS: [Tier; 10] = [
+const TIERS: [Tier; 11] = [
     Tier { name: "format", about: "cargo fmt --check", run: cargo_tiers::format },
     Tier { name: "clippy", about: "no warnings, all targets", run: cargo_tiers::clippy },
     Tier { name: "codegen", about: "rendered files are up to date", run: cargo_tiers::rendered },
@@ -37,6 +38,11 @@ const TIERS: [Tier; 10] = [
         name: "plugins",
         about: "release builds, and what they export and need",
         run: cargo_tiers::plugins,
+    },
+    Tier {
+        name: "instructions",
+        about: "what fixed work takes, by valgrind, beside stored bounds",
+        run: instructions_tier::count,
     },
     Tier {
         name: "python",
