@@ -82,7 +82,7 @@ fn table(workspace: &Workspace, options: &Options) -> Result<()> {
     );
     let file = inputs.file(workspace)?;
     let report = harness.run("rows", &rows(&harness, &inputs, &file, options))?;
-    let mut table = Table::new(&report);
+    let mut table = Table::new(&report, inputs.is_parity);
     match instructions::prepare() {
         Ok(()) => allocations(workspace, &harness, &inputs, &mut table)?,
         Err(why) => println!("allocations: not counted: {why:#}"),
@@ -95,7 +95,7 @@ fn table(workspace: &Workspace, options: &Options) -> Result<()> {
     fs::write(folder.join("report.json"), serde_json::to_vec(&report)?)?;
     let results = json!({ "machine": machine, "caption": caption, "table": table });
     fs::write(folder.join("table.json"), serde_json::to_vec_pretty(&results)?)?;
-    let chart = Chart::new(&report).context("nothing was measured")?.svg();
+    let chart = Chart::new(&report, inputs.is_parity).context("nothing was measured")?.svg();
     fs::write(folder.join("performance.svg"), &chart)?;
     whole_falco(workspace, &folder, &harness, &file.0, options)?;
     if options.save_docs {

@@ -42,14 +42,17 @@ const STYLE: &str = "text{font:13px sans-serif;fill:#24292f}.dim{fill:#6e7781}.l
     @media(prefers-color-scheme:dark){text{fill:#e6edf3}.dim{fill:#8b949e}.line{stroke:#30363d}}";
 
 impl Chart {
-    /// `None` without a yardstick.
-    pub(crate) fn new(report: &Report) -> Option<Self> {
+    /// `is_parity`: events and fields are those that the Go plugin's figures are of. `None` without a yardstick.
+    pub(crate) fn new(report: &Report, is_parity: bool) -> Option<Self> {
         let yardstick = report.cost(row::YARDSTICK, Time::Cpu, Per::Event)?.best;
         let has_peer = report.cost(&of_peer(row::TWENTY), Time::Cpu, Per::Event).is_some();
         let other = |goal: &Goal| match has_peer {
             true => goal.measure.cost(report, of_peer).map(|cost| cost.best),
             // As much slower here as the yardstick is.
-            false => goal.reference.map(|value| goal.unit.nanos(value) * yardstick / REFERENCE_YARDSTICK),
+            false => goal
+                .reference
+                .filter(|_| is_parity)
+                .map(|value| goal.unit.nanos(value) * yardstick / REFERENCE_YARDSTICK),
         };
         let rows = GOALS.iter().filter(|goal| goal.reference.is_some() && goal.goal.is_some());
         let rows = rows.filter_map(|goal| {
@@ -149,7 +152,7 @@ mod tests {
         };
         let rows = serde_json::json!({ "yardstick": row(12_300), "1 field": row(600), "file": row(2_000) });
         let report = serde_json::from_value(serde_json::json!({ "skipped": {}, "rows": rows })).unwrap();
-        let svg = Chart::new(&report).unwrap().svg();
+        let svg = Chart::new(&report, true).unwrap().svg();
         assert_eq!(svg.matches(r#"class="ours""#).count(), 1 + 3, "{svg}");
         assert!(svg.contains("parse + 1 field") && svg.contains(">0.60<") && svg.contains(">6.40<"), "{svg}");
         assert_eq!(svg.matches('<').count(), svg.matches('>').count());

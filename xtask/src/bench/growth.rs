@@ -33,10 +33,16 @@ struct Step {
     work: f64,
     /// Nanoseconds an event.
     nanos: f64,
+    /// How many times that is what one field of the same event costs, which is about one pass over it.
+    passes: Option<f64>,
 }
 
 /// Twice the work for more than 2.2 times the cost is more than noise.
 const EXPONENT: f64 = 1.15;
+/// An event is passed to find its top level, and once more where its objects are opened; beyond that, and in events
+/// of so many KB, in which nothing else counts, it is passed for each field anew.
+const PASSES: f64 = 4.0;
+const PASSES_FROM_KB: f64 = 32.0;
 
 /// Bytes of the events.
 const SIZES: [usize; 7] = [512, 2 << 10, 8 << 10, 32 << 10, 128 << 10, 512 << 10, 1 << 20];
@@ -128,29 +134,28 @@ impl Growth {
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         for ladder in &self.ladders {
-            let _ = writeln!(text, "{}", ladder.title);
+            let Ladder { title, unit, .. } = ladder;
+            let per = format!("ns a {unit}");
             let _ = writeln!(
                 text,
-                "{:>12} {:>14} {:>12} {:>8}",
-                ladder.unit,
-                "µs an event",
-                format!("ns a {}", ladder.unit),
-                "growth"
+                "{title}\n{unit:>12} {:>14} {per:>12} {:>8} {:>8}",
+                "µs an event", "growth", "passes"
             );
             for (place, step) in ladder.steps.iter().enumerate() {
                 let before = place.checked_sub(1).and_then(|place| ladder.steps.get(place));
                 let exponent = before.map(|before| step.exponent(before));
-                let told = exponent.map_or(String::new(), |exponent| format!("n^{exponent:.2}"));
-                let mark =
-                    if exponent.is_some_and(|it| it > EXPONENT) { "  faster than the work" } else { "" };
+                let growth = exponent.map_or(String::new(), |exponent| format!("n^{exponent:.2}"));
+                let passes = step.passes.map_or(String::new(), |passes| format!("{passes:.1}"));
                 let _ = writeln!(
                     text,
-                    "{:>12} {:>14.2} {:>12.1} {told:>8}{mark}",
+                    "{:>12} {:>14.2} {:>12.1} {growth:>8} {passes:>8}{}",
                     step.work,
                     step.nanos / 1e3,
-                    step.nanos / step.work
+                    step.nanos / step.work,
+                    step.remark(exponent)
                 );
             }
+            text.push('\n');
         }
         text
     }
@@ -160,6 +165,17 @@ impl Step {
     /// By which power of the work the cost grew.
     fn exponent(&self, before: &Self) -> f64 {
         (self.nanos / before.nanos).ln() / (self.work / before.work).ln()
+    }
+
+    /// What is wrong with it.
+    fn remark(&self, exponent: Option<f64>) -> &'static str {
+        if exponent.is_some_and(|exponent| exponent > EXPONENT) {
+            "  faster than the work"
+        } else if self.work >= PASSES_FROM_KB && self.passes.is_some_and(|passes| passes > PASSES) {
+            "  passed again for each field"
+        } else {
+            ""
+        }
     }
 }
 
@@ -184,10 +200,13 @@ fn sizes(workspace: &Workspace, harness: &Harness, inputs: &Inputs, shape: Shape
                 "subjects": [{ "library": harness.k8saudit(), "rows": rows }],
             }),
         )?;
+        let [(one, _), ..] = sets;
+        let pass = report.cost(one, Time::Cpu, Per::Event);
         for (ladder, (set, _)) in ladders.iter_mut().zip(sets) {
             if let Some((cost, (_, bytes))) = report.cost(set, Time::Cpu, Per::Event).zip(report.size(set)) {
                 let work = (bytes / 102.4).round() / 10.0;
-                ladder.steps.push(Step { work, nanos: cost.best });
+                let passes = pass.map(|pass| cost.best / pass.best);
+                ladder.steps.push(Step { work, nanos: cost.best, passes });
             }
         }
     }
@@ -226,7 +245,7 @@ fn ladder<'i, const N: usize>(
     )?;
     let steps = counts.iter().filter_map(|count| {
         let cost = report.cost(&count.to_string(), Time::Cpu, Per::Event)?;
-        Some(Step { work: *count as f64, nanos: cost.best })
+        Some(Step { work: *count as f64, nanos: cost.best, passes: None })
     });
     Ok(Ladder { title: title.to_owned(), unit, steps: steps.collect() })
 }
@@ -252,14 +271,18 @@ mod tests {
 
     #[test]
     fn what_grows_faster_than_the_work_is_marked() {
+        let step = |work, nanos, passes| Step { work, nanos, passes: Some(passes) };
         let steps = vec![
-            Step { work: 1.0, nanos: 100.0 },
-            Step { work: 2.0, nanos: 150.0 },
-            Step { work: 4.0, nanos: 600.0 },
+            step(16.0, 100.0, 9.0),
+            step(32.0, 150.0, 2.0),
+            step(64.0, 600.0, 2.0),
+            step(128.0, 800.0, 9.0),
         ];
         let growth = Growth { ladders: vec![Ladder { title: "t".to_owned(), unit: "KB", steps }] };
         let text = growth.text();
         let lines: Vec<&str> = text.lines().collect();
-        assert!(lines[3].ends_with("n^0.58") && lines[4].ends_with("n^2.00  faster than the work"), "{text}");
+        assert!(lines[2].ends_with("9.0") && lines[3].ends_with("n^0.58      2.0"), "{text}");
+        assert!(lines[4].ends_with("n^2.00      2.0  faster than the work"), "{text}");
+        assert!(lines[5].ends_with("n^0.42      9.0  passed again for each field"), "{text}");
     }
 }

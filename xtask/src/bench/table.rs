@@ -45,8 +45,13 @@ pub(crate) fn of_peer(row: &str) -> String {
 }
 
 impl Table {
-    pub(crate) fn new(report: &Report) -> Self {
-        Self { lines: GOALS.iter().filter_map(|goal| Line::new(goal, report)).collect() }
+    /// `is_parity`: events and fields are those that goals and the Go plugin's figures are of.
+    pub(crate) fn new(report: &Report, is_parity: bool) -> Self {
+        let mut lines: Vec<Line> = GOALS.iter().filter_map(|goal| Line::new(goal, report)).collect();
+        if !is_parity {
+            lines.iter_mut().for_each(|line| line.times_reference = None);
+        }
+        Self { lines }
     }
 
     /// Adds how often an event makes the allocator be called.
@@ -86,7 +91,15 @@ impl Table {
                 line.met,
                 times(line.times_reference)
             );
-            let _ = if has_peer { writeln!(text, " {:>7}", times(line.times_peer)) } else { writeln!(text) };
+            let _ = if has_peer {
+                writeln!(
+                    text,
+                    " {:>7}",
+                    line.times_peer.map_or(String::new(), |times| format!("{times:.2}x"))
+                )
+            } else {
+                writeln!(text)
+            };
         }
         text
     }
@@ -199,7 +212,7 @@ mod tests {
             "peer: 20 fields": row(100_000, 200),
             "webhook bodies": row(500, 0),
         }});
-        let table = Table::new(&serde_json::from_value(report).unwrap());
+        let table = Table::new(&serde_json::from_value(report).unwrap(), true);
         let line = |title: &str| table.lines.iter().find(|line| line.title == title).unwrap();
         let one = line("parse + 1 field");
         assert_eq!(
