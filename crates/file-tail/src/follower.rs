@@ -507,12 +507,20 @@ impl Follower {
             }
             Err(error) => return Err(self.trouble(&error)),
         }
-        let Some(chain) = self.rotated(track).map_err(|error| self.trouble(&error))? else {
+        let Some((chain, is_gap)) = self.rotated(track).map_err(|error| self.trouble(&error))? else {
             return Ok(false);
         };
         // Whoever writes has not noticed yet.
         if chain.iter().all(|next| next.size == 0) {
             return Ok(false);
+        }
+        if let Some(next) = chain.front().filter(|_| is_gap) {
+            self.metrics.files_lost.increment();
+            log::error!(
+                "`{}` was rotated, and deleted, before it was left: what was rotated between it and `{}`, with which reading goes on, is lost, if there was any; keep rotated files beside it for longer",
+                self.path.display(),
+                next.path.display()
+            );
         }
         self.chain = chain;
         Ok(true)
@@ -541,17 +549,26 @@ impl Follower {
         Ok(true)
     }
 
-    fn rotated(&self, track: &Track) -> io::Result<Option<VecDeque<Track>>> {
+    /// What came after `track`, and whether there may have been more of it: who deletes what is old deletes what came
+    /// next only after `track` itself.
+    fn rotated(&self, track: &Track) -> io::Result<Option<(VecDeque<Track>, bool)>> {
         let mut live = Track::live(&self.path)?;
         let position = track.position();
         if position.tail() == TAIL && live.seek_to(&position)? {
             // An editor has put a copy in its place.
-            return Ok(Some([live].into()));
+            return Ok(Some(([live].into(), false)));
         }
         live.seek(0)?;
         let siblings = self.siblings(&track.home)?;
         let after = siblings.after(track, Some(&live))?;
-        chain(&siblings, after, Some(live))
+        Ok(chain(&siblings, after, Some(live))?.map(|chain| {
+            // Deleted at once, with nothing but what is at the path behind it, it has no successor that could be gone.
+            let is_gap = chain.front().is_some_and(|next| !next.is_live)
+                && !siblings.contains(track.id)
+                // Compressed, it is another file.
+                && siblings.find(&position).is_none();
+            (chain, is_gap)
+        }))
     }
 
     fn siblings(&self, home: &Path) -> io::Result<Siblings> {

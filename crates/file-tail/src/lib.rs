@@ -10,7 +10,7 @@
 //!
 //! | what happens to the file | what is lost |
 //! |---|---|
-//! | renamed, and a new one made, also several times between two looks | nothing, as long as the files stay beside it until the next look; the one that is open may even be deleted |
+//! | renamed, and a new one made, also several times between two looks | nothing, as long as the files stay beside it until the next look; the one that is open may even be deleted; where others were rotated after that one, what was in between may be gone: counted, one ERROR |
 //! | copied and truncated, and the copy stays beside it | what was written between the copying and the truncation: one WARN; what was seen of that and not read: counted, one ERROR |
 //! | truncated without a copy | what was written since the last look: one WARN each time; what was seen and not read: counted, one ERROR |
 //! | mounted alone into a container, and rotated | all that is written to the new file, which cannot be seen: one ERROR once the old one is removed; mount the folder |

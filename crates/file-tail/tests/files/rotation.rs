@@ -235,3 +235,59 @@ async fn a_link_with_the_name_of_a_rotated_file_holds_nothing_up() {
     reading.quiet().await;
     assert_eq!(reading.lines(), ["a", "b", "c"]);
 }
+
+/// Reads the first of ten lines and waits for the consumer, while the file is rotated five times, a line in each.
+async fn rotated_while_it_waits(desk: &mut Desk) -> crate::desk::Reading {
+    // So that the reader waits, and its next look comes after all that is done to the files.
+    desk.options.max_batch_records = 1;
+    desk.append("audit.log", (0..10).map(line).collect::<String>());
+    let mut reading = desk.follow("audit.log").await;
+    reading.until(1).await;
+    for times in 0..5 {
+        rotate(desk.folder.path(), Names::Times, times);
+        desk.append("audit.log", line(10 + times));
+    }
+    reading
+}
+
+#[tokio::test]
+async fn what_was_rotated_and_deleted_between_two_looks_is_named() {
+    for (kept, missing) in [(5, vec![]), (2, vec![10, 11])] {
+        let mut desk = Desk::new();
+        let mut reading = rotated_while_it_waits(&mut desk).await;
+        for times in 0..5 - kept {
+            fs::remove_file(desk.path(&format!("audit-2024-05-01T10-00-00.00{times}.log"))).expect("removed");
+        }
+        reading.until(15 - missing.len()).await;
+        reading.quiet().await;
+        assert_eq!(compare(&reading.lines(), 15), (missing, vec![]));
+        let logged = desk.logged();
+        let is_lost = kept < 5;
+        assert_eq!(
+            (logged.len(), desk.metrics.files_lost.get()),
+            (is_lost.into(), is_lost.into()),
+            "{logged:?}"
+        );
+        let is_told =
+            |line: &String| line.starts_with("ERROR") && line.contains("T10-00-00.003.log`, with which");
+        assert!(logged.iter().all(is_told), "{logged:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_rotated_file_that_is_compressed_at_once_is_not_missing() {
+    let mut desk = Desk::new();
+    let mut reading = rotated_while_it_waits(&mut desk).await;
+    let name = desk.path("audit-2024-05-01T10-00-00.000.log");
+    let (content, time) = (fs::read(&name).unwrap(), fs::metadata(&name).unwrap().modified().unwrap());
+    let compressed =
+        ruzstd::encoding::compress_to_vec(&content[..], ruzstd::encoding::CompressionLevel::Fastest);
+    desk.append("audit-2024-05-01T10-00-00.000.log.zst", compressed);
+    let copy = desk.path("audit-2024-05-01T10-00-00.000.log.zst");
+    fs::File::options().write(true).open(copy).unwrap().set_modified(time).unwrap();
+    fs::remove_file(name).expect("removed");
+    reading.until(15).await;
+    reading.quiet().await;
+    assert_eq!(compare(&reading.lines(), 15), (vec![], vec![]));
+    assert_eq!(desk.logged(), [""; 0]);
+}
