@@ -2,8 +2,9 @@
 //!
 //! - **Read once**: a file, the files of a folder (the oldest first), or standard input, to the end; `.gz` and `.zst`
 //!   are inflated, and known by their first bytes. A record is a line; or, when the first line opens a JSON document
-//!   and does not close it, as a pretty printer writes it, a record is a document. What is damaged is read as far as
-//!   it goes, and is an error after everything else was read.
+//!   and does not close it, as a pretty printer writes it, a record is a document. One that
+//!   was cut off ends where a line begins with `{` that is no item of a list. What is damaged is read as far as it
+//!   goes, and is an error after everything else was read.
 //! - **Followed**: a record is a line. What is written is given 0.2 s later at most, if the consumer takes it.
 //!
 //! The promise for a followed file, and its bounds:

@@ -39,6 +39,8 @@ pub(crate) struct Splitter {
     length: usize,
     /// Bytes since the record before.
     pending: u64,
+    /// Where in the incomplete document its last item begins, if that is a line of its own without an indent.
+    item: Option<usize>,
 }
 
 impl Splitter {
@@ -54,7 +56,7 @@ impl Splitter {
 
     fn new(shape: Shape, max_record_bytes: usize) -> Self {
         let scanner = Scanner::default();
-        Self { shape, scanner, max_record_bytes, kept: Vec::new(), length: 0, pending: 0 }
+        Self { shape, scanner, max_record_bytes, kept: Vec::new(), length: 0, pending: 0, item: None }
     }
 
     /// Reads on in `chunk`, until it or the outbox's room is at its end; returns how many bytes were read.
@@ -68,7 +70,7 @@ impl Splitter {
 
     /// Nothing comes any more: what is incomplete is all there is of it.
     pub(crate) fn end(&mut self, outbox: &mut Outbox, metrics: &FileMetrics) {
-        if self.emit(outbox, metrics) {
+        if self.emit_torn(outbox, metrics) {
             metrics.lines_unfinished.increment();
         }
         self.scanner = Scanner::default();
@@ -79,6 +81,7 @@ impl Splitter {
         self.kept.clear();
         self.length = 0;
         self.pending = 0;
+        self.item = None;
         self.scanner = Scanner::default();
     }
 
@@ -153,11 +156,22 @@ impl Splitter {
 
     /// Inside a document; returns what is behind it.
     fn feed_inside<'c>(&mut self, chunk: &'c [u8], outbox: &mut Outbox, metrics: &FileMetrics) -> &'c [u8] {
-        let end = self.scanner.scan(chunk);
-        let (document, rest) = chunk.split_at_checked(end.unwrap_or(chunk.len())).unwrap_or((chunk, &[]));
+        let found = self.scanner.scan(chunk);
+        let end = match found {
+            Some(Mark::End(end) | Mark::Item(end) | Mark::Torn(end)) => end,
+            None => chunk.len(),
+        };
+        let (document, rest) = chunk.split_at_checked(end).unwrap_or((chunk, &[]));
         self.keep(document);
-        if end.is_some() {
-            self.emit(outbox, metrics);
+        match found {
+            Some(Mark::End(_)) => {
+                self.emit(outbox, metrics);
+            }
+            Some(Mark::Item(_)) => self.item = Some(self.length),
+            Some(Mark::Torn(_)) => {
+                self.emit_torn(outbox, metrics);
+            }
+            None => {}
         }
         rest
     }
@@ -194,6 +208,22 @@ impl Splitter {
             self.kept.reserve_exact(capacity.saturating_sub(self.kept.len()));
         }
         self.kept.extend_from_slice(bytes);
+    }
+
+    /// Hands over a document that was cut off; its last item may be the next document, of which nothing else told.
+    /// Whether there was something.
+    fn emit_torn(&mut self, outbox: &mut Outbox, metrics: &FileMetrics) -> bool {
+        let next = self.item.filter(|item| *item < self.kept.len()).map(|item| self.kept.split_off(item));
+        // What was cut is cut off the end.
+        let length = std::mem::replace(&mut self.length, self.kept.len());
+        let Some(next) = next else {
+            self.length = length;
+            return self.emit(outbox, metrics);
+        };
+        let length = length - self.length;
+        self.emit(outbox, metrics);
+        (self.kept, self.length) = (next, length);
+        self.emit(outbox, metrics)
     }
 
     /// Hands over the incomplete record as it is, unless it is blank; whether there was one.
@@ -239,10 +269,11 @@ fn without_nuls(bytes: &[u8]) -> &[u8] {
     bytes.get(start..).unwrap_or_default()
 }
 
-/// Without what is around a line: a hole, a byte order mark, and the first half of `\r\n`.
+/// Without what is around a line: a hole, a byte order mark, and `\r\n`.
 fn content(line: &[u8]) -> &[u8] {
     let line = without_nuls(line);
     let line = line.strip_prefix(MARK).unwrap_or(line);
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
@@ -261,6 +292,17 @@ fn begins_document(line: &[u8]) -> bool {
         && matches!(line.last(), Some(b'{' | b'[' | b',' | b':'))
 }
 
+/// What tells where a document ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mark {
+    /// Behind this many bytes it is complete.
+    End(usize),
+    /// There an item of its list begins, in the first column.
+    Item(usize),
+    /// There another document begins, in the first column: this one was cut off.
+    Torn(usize),
+}
+
 /// Finds the end of a document by counting brackets.
 #[derive(Debug, Default)]
 struct Scanner {
@@ -268,19 +310,29 @@ struct Scanner {
     in_string: bool,
     /// The byte before was a backslash in a string.
     is_escaped: bool,
+    /// The byte before was a line feed.
+    is_line_start: bool,
+    /// A line of it began with a space: so do all that are not its first or last one.
+    is_indented: bool,
+    /// At the depths 1 and 2: whether it is a list.
+    is_list: [bool; 2],
+    /// The last two bytes outside of strings that are no space.
+    before: [u8; 2],
 }
 
 impl Scanner {
-    /// Reads on; where the document ends, if it does here. It begins with the first bracket.
-    fn scan(&mut self, bytes: &[u8]) -> Option<usize> {
+    /// Reads on, up to what it returns. It begins with the first bracket.
+    fn scan(&mut self, bytes: &[u8]) -> Option<Mark> {
         let mut rest = bytes;
         while let Some((byte, behind)) = rest.split_first() {
-            rest = behind;
-            if self.is_escaped {
-                self.is_escaped = false;
+            let at = bytes.len() - rest.len();
+            let is_line_start = std::mem::replace(&mut self.is_line_start, *byte == b'\n');
+            if std::mem::take(&mut self.is_escaped) && *byte != b'\n' {
+                rest = behind;
                 continue;
             }
             if self.in_string {
+                rest = behind;
                 match byte {
                     b'\\' => self.is_escaped = true,
                     // No string of JSON holds a line feed: this one was cut off.
@@ -292,19 +344,46 @@ impl Scanner {
                 }
                 continue;
             }
+            if is_line_start && self.depth > 0 {
+                self.is_indented |= matches!(byte, b' ' | b'\t');
+                if *byte == b'{' {
+                    if !self.may_be_item() {
+                        return Some(Mark::Torn(at));
+                    }
+                    // Asked again for the same byte, it is no first one any more.
+                    return Some(Mark::Item(at));
+                }
+            }
+            rest = behind;
             match byte {
                 b'"' => self.in_string = true,
-                b'{' | b'[' => self.depth += 1,
+                b'{' | b'[' => {
+                    if let Some(is_list) =
+                        usize::try_from(self.depth).ok().and_then(|at| self.is_list.get_mut(at))
+                    {
+                        *is_list = *byte == b'[';
+                    }
+                    self.depth += 1;
+                }
                 b'}' | b']' => {
                     self.depth = self.depth.saturating_sub(1);
                     if self.depth == 0 {
-                        return Some(bytes.len() - rest.len());
+                        return Some(Mark::End(bytes.len() - rest.len()));
                     }
                 }
+                b' ' | b'\t' | b'\r' | b'\n' => continue,
                 _ => {}
             }
+            self.before = [self.before[1], *byte];
         }
         None
+    }
+
+    /// Whether an object may begin here that is an item of a list: `[`, or `{"items":[`, and then a line for each.
+    /// Deeper ones have an indent, or no line of their own.
+    fn may_be_item(&self) -> bool {
+        let is_list = usize::try_from(self.depth - 1).ok().and_then(|at| self.is_list.get(at)) == Some(&true);
+        is_list && !self.is_indented && matches!(self.before, [_, b'['] | [b'}', b','])
     }
 }
 

@@ -44,6 +44,13 @@ fn check_lines(content: &str, expect: &[&str]) {
     }
 }
 
+#[track_caller]
+fn check_long(content: &str, expect: &[&str]) {
+    for piece in [1, 2, 3, 7, 1000] {
+        assert_eq!(split(Splitter::either(1000), content.as_bytes(), piece), expect, "in pieces of {piece}");
+    }
+}
+
 #[test]
 fn a_line_is_a_record() {
     check_lines("", &[]);
@@ -103,6 +110,36 @@ fn lines_are_not_taken_for_documents() {
     check("{\"a\":1\n{}\n", &["{\"a\":1", "{}"]);
     check("text {\n}\n", &["text {", "}"]);
     check("{", &["{"]);
+}
+
+#[test]
+fn a_document_that_was_cut_off_costs_the_next_ones_nothing() {
+    // A first line that was cut off behind a comma, or behind what else begins a document.
+    for torn in
+        ["{\"a\":1,", "{\"a\":", "{\"a\":{", "{\"a\":[", "{\"a\":[\"b\",", "{\"a\":[{},", "{\"a\":[[{},"]
+    {
+        let content = format!("{torn}\n{{\"b\":2}}\n{{\"c\":3}}\r\n{{\"d\":4}}\n");
+        check(&content, &[torn, "{\"b\":2}", "{\"c\":3}", "{\"d\":4}"]);
+        // At the end of the file.
+        check(&format!("{torn}\n{{\"b\":2}}"), &[torn, "{\"b\":2}"]);
+    }
+    let whole = "{\n \"a\": [\n  {\n   \"b\": \"}\\\\\"\n  },\n  {}\n ]\n}";
+    for end in whole.match_indices('\n').map(|(at, _)| at + 1) {
+        let torn = &whole[..end];
+        check_long(&format!("{whole}\n{torn}{whole}\n{whole}\n"), &[whole, torn.trim_end(), whole, whole]);
+    }
+    check_long(&format!("{whole}\n{{\n \"a\": \"b\\\n{whole}"), &[whole, "{\n \"a\": \"b\\", whole]);
+}
+
+#[test]
+fn a_list_with_a_line_for_each_item_is_a_document() {
+    for list in [
+        "[\n{\"a\":1},\n{\"b\":2}\n]",
+        "[{\"a\":1},\n{\"b\":2}]",
+        "{\"items\":[\n{\"a\":1},\r\n{\"b\":2}\n],\n\"kind\":\"List\"}",
+    ] {
+        check_long(&format!("{list}\n{list}\n"), &[list, list]);
+    }
 }
 
 #[test]

@@ -30,6 +30,16 @@ async fn a_file_is_read_to_its_end() {
 }
 
 #[tokio::test]
+async fn a_first_line_that_was_cut_off_costs_the_others_nothing() {
+    let desk = Desk::new();
+    let lines: Vec<_> = (0..500).map(|number| format!("{{\"number\":{number},\"a\":{{}}}}")).collect();
+    desk.append("audit.log", format!("{{\"kind\":\"Event\",\n{}\n", lines.join("\n")));
+    let mut reading = desk.read("audit.log").await;
+    reading.finish().await.expect("whole");
+    assert_eq!(reading.lines().split_off(1), lines);
+}
+
+#[tokio::test]
 async fn the_files_of_a_folder_are_read_oldest_first() {
     let desk = Desk::new();
     fs::create_dir_all(desk.path("logs/folder")).expect("folder");
