@@ -131,6 +131,13 @@ impl Follower {
 
     /// Reads until it is stopped.
     pub(crate) fn run(mut self) -> Result<(), Stopped> {
+        let end = self.follow();
+        let offset = self.position.map_or(0, |position| position.offset);
+        self.splitter.cuts.tell_rest(&self.path, offset);
+        end
+    }
+
+    fn follow(&mut self) -> Result<(), Stopped> {
         let mut pause = self.pause;
         loop {
             match self.turn() {
@@ -334,6 +341,7 @@ impl Follower {
                     self.take(read)?;
                 }
                 Ok(Found::End) => {
+                    self.tell_cuts();
                     self.tell_behind(0);
                     break;
                 }
@@ -369,6 +377,7 @@ impl Follower {
             if let (Some(end), Some(track)) = (at.checked_sub(pending), &self.track) {
                 self.position = Some(track.position_in(&self.window, end));
             }
+            self.tell_cuts();
             if self.outbox.is_full() {
                 self.flush()?;
             }
@@ -386,6 +395,11 @@ impl Follower {
             track.watch();
             behind.set(track.size.saturating_sub(track.offset));
         })
+    }
+
+    fn tell_cuts(&mut self) {
+        let Some((track, position)) = self.track.as_ref().zip(self.position) else { return };
+        self.splitter.cuts.tell(&track.path, position.offset);
     }
 
     fn tell_behind(&self, bytes: u64) {

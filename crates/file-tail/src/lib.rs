@@ -27,8 +27,8 @@
 //! looked at every 0.02 s, also while the consumer takes nothing; of several truncations during one such pause, only
 //! what the first one cost is known.
 //!
-//! Memory: a line of any length is read; one that is longer than [`FileOptions::max_record_bytes`] is cut and
-//! counted. Three batches at most are on their way, each of `max_batch_bytes` and one record, and one record is being
+//! Memory: a line of any length is read; one that is longer than [`FileOptions::max_record_bytes`] loses
+//! its end: counted, and one ERROR a minute at most. Three batches at most are on their way, each of `max_batch_bytes` and one record, and one record is being
 //! put together. Inflating takes up to 128 MiB for a zstd file that was written with `--long` or `--ultra`, 8 MiB
 //! otherwise.
 //!
@@ -68,6 +68,7 @@
 //! }
 //! ```
 
+mod cuts;
 mod follower;
 mod inflate;
 mod metrics;

@@ -105,13 +105,17 @@ impl From<io::Error> for Halt {
 
 impl Once {
     /// Reads all of them. What cannot be read is told, and does not keep the others from being read; at the end it
-    /// is an error.
+    /// is an error, as is what was too long.
     pub(crate) fn run(mut self) -> Result<(), Stopped> {
         let inputs = std::mem::take(&mut self.inputs);
         let mut damaged = Vec::new();
         for input in &inputs {
             match self.read(input) {
-                Ok(()) => {}
+                Ok(0) => {}
+                Ok(bytes) => damaged.push(format!(
+                    "`{}`: {bytes} bytes of lines or documents that are too long were not read",
+                    input.path().display()
+                )),
                 Err(Halt::Stopped) => return Err(Stopped),
                 Err(Halt::Damaged(error)) => {
                     self.metrics.files_damaged.increment();
@@ -127,19 +131,21 @@ impl Once {
             let (count, all) = (damaged.len(), inputs.len());
             let message = match all {
                 1 => first.clone(),
-                _ => format!("{count} of {all} files could not be read to the end: {first}"),
+                _ => format!("{count} of {all} files could not be read as a whole: {first}"),
             };
             Trouble::new(ErrorKind::Corrupt, message)
         });
         self.outbox.send(Message::End(trouble))
     }
 
-    fn read(&mut self, input: &Input) -> Result<(), Halt> {
+    /// Returns how many bytes were left out of what is too long.
+    fn read(&mut self, input: &Input) -> Result<u64, Halt> {
         let mut stream = input.open(&self.stop)?;
         self.metrics.files_opened.increment();
         log::info!("reading `{}`", input.path().display());
         let mut splitter = Splitter::either(self.max_record_bytes);
         let mut buffer = vec![0; CHUNK];
+        let mut offset = 0;
         let end = loop {
             if self.stop.is_stopped() {
                 return Err(Halt::Stopped);
@@ -155,6 +161,8 @@ impl Once {
             while !rest.is_empty() {
                 let read = splitter.feed(rest, &mut self.outbox, &self.metrics);
                 rest = rest.get(read..).unwrap_or_default();
+                offset += read as u64;
+                splitter.cuts.tell(input.path(), offset);
                 if self.outbox.is_full() {
                     self.outbox.flush(None)?;
                 }
@@ -169,6 +177,8 @@ impl Once {
         }
         // What there is of the last line is handed over also where the file is damaged.
         splitter.end(&mut self.outbox, &self.metrics);
-        Ok(end?)
+        splitter.cuts.tell_rest(input.path(), offset);
+        end?;
+        Ok(splitter.cuts.total())
     }
 }

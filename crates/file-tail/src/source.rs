@@ -38,7 +38,7 @@ pub enum StartPosition {
 /// How to read, and what bounds it.
 #[derive(Clone, Debug)]
 pub struct FileOptions {
-    /// Bytes of one line or document, 1024 at least; a longer one is cut, see [`FileRecord::is_cut`].
+    /// Bytes of one line or document, 1024 at least; a longer one loses its end.
     pub max_record_bytes: usize,
     /// Bytes of one batch; the last record may go beyond.
     pub max_batch_bytes: usize,

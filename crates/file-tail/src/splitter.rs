@@ -5,6 +5,7 @@
 use bytes::Bytes;
 use memchr::{memchr, memchr3};
 
+use crate::cuts::Cuts;
 use crate::metrics::FileMetrics;
 use crate::outbox::Outbox;
 use crate::record::FileRecord;
@@ -41,6 +42,8 @@ pub(crate) struct Splitter {
     pending: u64,
     /// Where in the incomplete document its last item begins, if that is a line of its own without an indent.
     item: Option<usize>,
+    /// What was longer than the bound.
+    pub(crate) cuts: Cuts,
 }
 
 impl Splitter {
@@ -56,7 +59,8 @@ impl Splitter {
 
     fn new(shape: Shape, max_record_bytes: usize) -> Self {
         let scanner = Scanner::default();
-        Self { shape, scanner, max_record_bytes, kept: Vec::new(), length: 0, pending: 0, item: None }
+        let (kept, cuts) = (Vec::new(), Cuts::default());
+        Self { shape, scanner, max_record_bytes, kept, length: 0, pending: 0, item: None, cuts }
     }
 
     /// Reads on in `chunk`, until it or the outbox's room is at its end; returns how many bytes were read.
@@ -130,7 +134,7 @@ impl Splitter {
                 let line = content(line);
                 if !is_blank(line) {
                     metrics.records_read.increment();
-                    outbox.push(FileRecord { bytes: Bytes::copy_from_slice(line), is_cut: false });
+                    outbox.push(FileRecord { bytes: Bytes::copy_from_slice(line) });
                 }
             } else {
                 self.keep(line);
@@ -249,8 +253,9 @@ impl Splitter {
         if left_out > 0 {
             metrics.records_cut.increment();
             metrics.bytes_cut.add(left_out as u64);
+            self.cuts.add(left_out as u64);
         }
-        outbox.push(FileRecord { bytes, is_cut: left_out > 0 });
+        outbox.push(FileRecord { bytes });
         true
     }
 }

@@ -88,7 +88,8 @@ pub(crate) struct Settings {
     checkpoint: Option<Url>,
 }
 
-/// A line that is longer loses its end. An `EventList` of 400 events of the largest size is far below.
+/// A line or document that is longer loses its end. A batch of the API server, 400 events, is far below; a list that
+/// was exported into one document may be longer, and a line for each event has no such bound.
 const MAX_LINE_BYTES: usize = 64 << 20;
 
 impl Settings {

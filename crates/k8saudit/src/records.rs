@@ -141,7 +141,7 @@ mod tests {
         }
         assert_eq!((events.len(), records.metrics.duplicates_dropped.get()), (1, 1));
         for _ in 0..2 {
-            records.decode(FileRecord { bytes: EVENT.into(), is_cut: false }, &mut events);
+            records.decode(FileRecord { bytes: EVENT.into() }, &mut events);
         }
         assert_eq!(events.len(), 3);
     }

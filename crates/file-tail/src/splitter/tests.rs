@@ -5,26 +5,30 @@ use super::*;
 /// Splits `content`, given in pieces of that many bytes; with a `+` behind what was cut.
 fn split(mut splitter: Splitter, content: &[u8], piece: usize) -> Vec<String> {
     let metrics = FileMetrics::default();
-    let (sender, mut receiver) = channel(100_000);
+    let (sender, mut receiver) = channel(1);
+    let mut records = Vec::new();
+    let mut cut = 0;
     // Full with each record: nothing may depend on where a batch ends.
     let mut outbox = Outbox::new(sender, 1, 1);
+    let mut take = |outbox: &mut Outbox| {
+        outbox.flush(None).expect("room");
+        while let Ok(crate::outbox::Message::Records(batch, _)) = receiver.try_recv() {
+            records.extend(batch.iter().map(|record| String::from_utf8_lossy(&record.bytes).into_owned()));
+            let now = metrics.records_cut.get();
+            if std::mem::replace(&mut cut, now) < now {
+                records.last_mut().expect("it was cut").push('+');
+            }
+        }
+    };
     for mut rest in content.chunks(piece) {
         while !rest.is_empty() {
             let read = splitter.feed(rest, &mut outbox, &metrics);
             rest = &rest[read..];
-            outbox.flush(None).expect("room");
+            take(&mut outbox);
         }
     }
     splitter.end(&mut outbox, &metrics);
-    outbox.flush(None).expect("room");
-    drop(outbox);
-    let mut records = Vec::new();
-    while let Some(crate::outbox::Message::Records(batch, _)) = receiver.blocking_recv() {
-        records.extend(batch.into_iter().map(|record| {
-            let text = String::from_utf8_lossy(&record.bytes).into_owned();
-            if record.is_cut { text + "+" } else { text }
-        }));
-    }
+    take(&mut outbox);
     assert_eq!(metrics.records_read.get(), records.len() as u64);
     records
 }

@@ -27,6 +27,28 @@ async fn a_line_is_given_when_it_is_complete() {
 }
 
 #[tokio::test]
+async fn lines_that_are_too_long_are_told_together() {
+    let mut desk = Desk::new();
+    desk.options.max_record_bytes = 1024;
+    let mut reading = desk.follow("audit.log").await;
+    let long = "x".repeat(1030) + "\n";
+    desk.append("audit.log", &long);
+    reading.until(1).await;
+    desk.append("audit.log", long.repeat(2));
+    reading.until(3).await;
+    reading.close().await;
+    let logged = desk.logged();
+    // The first one at once, the others at the end, which comes within the minute.
+    assert_eq!(logged.len(), 2, "{logged:?}");
+    let ends =
+        ["1 lines or documents before byte 1031 are longer than what is read of one; 6 bytes", "; 12 bytes"];
+    assert!(
+        logged.iter().zip(ends).all(|(line, end)| line.starts_with("ERROR") && line.contains(end)),
+        "{logged:?}"
+    );
+}
+
+#[tokio::test]
 async fn it_begins_at_the_end_or_at_the_beginning() {
     for (start, content, expect) in [
         (StartPosition::Beginning, "a\nb\n", vec!["a", "b", "new"]),

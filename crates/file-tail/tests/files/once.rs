@@ -111,10 +111,23 @@ async fn a_line_of_50_mb_is_read_whole_or_cut() {
         desk.options.max_record_bytes = bound;
         desk.append("audit.log", [&b"a\n"[..], &vec![b'x'; 50 << 20], b"\nb"].concat());
         let mut reading = desk.read("audit.log").await;
-        reading.finish().await.expect("whole");
-        let found: Vec<_> = reading.records.iter().map(|one| (one.bytes.len(), one.is_cut)).collect();
-        assert_eq!(found, [(1, false), (length, is_cut), (1, false)]);
-        assert_eq!(desk.metrics.bytes_cut.get(), if is_cut { 49 << 20 } else { 0 });
+        let end = reading.finish().await;
+        let found: Vec<_> = reading.records.iter().map(|one| one.bytes.len()).collect();
+        assert_eq!(found, [1, length, 1]);
+        let logged = desk.logged();
+        if is_cut {
+            let left_out = 49_usize << 20;
+            assert_eq!(desk.metrics.bytes_cut.get(), left_out as u64);
+            assert_eq!(logged.len(), 1, "{logged:?}");
+            let told = format!("1 lines or documents before byte {}", (50 << 20) + 3);
+            assert!(logged[0].starts_with("ERROR") && logged[0].contains(&told), "{logged:?}");
+            let error = end.expect_err("something was not read");
+            assert_eq!(error.kind(), ErrorKind::Corrupt);
+            assert!(error.to_string().contains(&format!("{left_out} bytes of lines")), "{error}");
+        } else {
+            end.expect("whole");
+            assert_eq!(logged, [""; 0]);
+        }
     }
 }
 
