@@ -10,10 +10,6 @@ use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 
 /// Bytes that are read from the file at once.
 const BUFFER: usize = 128 << 10;
-const GZIP: [u8; 3] = [0x1f, 0x8b, 8];
-const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
-/// A frame that holds something else, and may stand in front: `50` to `5f` first.
-const ZSTD_SKIPPED: [u8; 3] = [0x2a, 0x4d, 0x18];
 /// A frame that wants more memory is refused: what the `zstd` program asks for without `--ultra` or `--long`, and its
 /// own limit too.
 const MAX_WINDOW: u64 = 128 << 20;
@@ -28,21 +24,39 @@ type Peeked<R> = Chain<Cursor<Vec<u8>>, R>;
 pub(crate) fn open<R: Read + Send + 'static>(mut stream: R) -> io::Result<Box<dyn Read + Send>> {
     let mut first = Vec::with_capacity(4);
     stream.by_ref().take(4).read_to_end(&mut first)?;
-    let is_gzip = first.starts_with(&GZIP);
-    let is_zstd = first.starts_with(&ZSTD) || first.get(1..) == Some(&ZSTD_SKIPPED);
+    let format = Format::of(&first);
     let stream: Peeked<R> = Cursor::new(first).chain(stream);
-    if is_gzip {
-        Ok(Box::new(Checked(MultiGzDecoder::new(BufReader::with_capacity(BUFFER, stream)))))
-    } else if is_zstd {
-        Ok(Box::new(Zstd::new(BufReader::with_capacity(BUFFER, stream))))
-    } else {
-        Ok(Box::new(stream))
-    }
+    Ok(match format {
+        Some(Format::Gzip) => {
+            Box::new(Checked(MultiGzDecoder::new(BufReader::with_capacity(BUFFER, stream))))
+        }
+        Some(Format::Zstd) => Box::new(Zstd::new(BufReader::with_capacity(BUFFER, stream))),
+        None => Box::new(stream),
+    })
 }
 
-/// Whether `first`, the first bytes of a file, say that it is compressed.
+/// Whether `first`, the first four bytes of a file, say that it is compressed.
 pub(crate) fn is_compressed(first: &[u8]) -> bool {
-    first.starts_with(&GZIP) || first.starts_with(&ZSTD)
+    Format::of(first).is_some()
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Gzip,
+    Zstd,
+}
+
+impl Format {
+    /// Of what begins with these four bytes; `None` when it is not compressed.
+    fn of(first: &[u8]) -> Option<Self> {
+        match first {
+            [0x1f, 0x8b, 8, ..] => Some(Self::Gzip),
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Self::Zstd),
+            // A frame that holds something else, and may stand in front.
+            [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Some(Self::Zstd),
+            _ => None,
+        }
+    }
 }
 
 /// Every error of the decoder itself is damage; it knows no kind for that.

@@ -36,8 +36,9 @@ fn sample() -> Vec<u8> {
 
 #[test]
 fn plain_content_is_given_as_it_is() {
-    for content in [&b""[..], b"a", b"abc", b"abcdefgh", b"\x1f\x8b", b"\x28\xb5\x2f"] {
+    for content in [&b""[..], b"a", b"abc", b"abcdefgh", b"\x1f\x8b", b"\x28\xb5\x2f", b"`*M\x18a"] {
         check(content, content);
+        assert!(!is_compressed(content), "{content:?}");
     }
 }
 
