@@ -231,9 +231,11 @@ impl Follower {
                     let lost = if copy.is_compressed() { 0 } else { seen.saturating_sub(copy.size) };
                     self.tell_copied(lost);
                 }
-                self.tell_whereabouts(position, whereabouts);
+                let start = chain.front().map_or(0, |track| track.offset);
+                self.tell_whereabouts(position, whereabouts, start);
                 self.truncated = None;
-                if matches!(whereabouts, Whereabouts::Truncated | Whereabouts::Gone) {
+                if matches!(whereabouts, Whereabouts::Truncated | Whereabouts::Shortened | Whereabouts::Gone)
+                {
                     // Its rest will not come.
                     self.splitter.end(&mut self.outbox, &self.metrics);
                 }
@@ -258,6 +260,9 @@ impl Follower {
                 }
                 return Ok(live.map(|track| ([track].into(), Whereabouts::InPlace)));
             }
+            if track.id == position.file && track.seek_before(position)? {
+                return Ok(live.map(|track| ([track].into(), Whereabouts::Shortened)));
+            }
             track.seek(0)?;
         }
         let siblings = self.siblings(&self.home())?;
@@ -276,18 +281,21 @@ impl Follower {
         Ok(chain(&siblings, since, live)?.map(|chain| (chain, whereabouts)))
     }
 
-    /// Says what is lost, if something is.
-    fn tell_whereabouts(&self, position: &Position, whereabouts: Whereabouts) {
+    /// Says what is lost, if something is; reading goes on at `start`.
+    fn tell_whereabouts(&self, position: &Position, whereabouts: Whereabouts, start: u64) {
         let (name, offset) = (self.path.display(), position.offset);
         let advice = "rotate by renaming, or keep the copy beside the file";
         match (whereabouts, self.truncated) {
-            (Whereabouts::InPlace | Whereabouts::Truncated, Some(missing @ 1..)) => {
+            (Whereabouts::InPlace | Whereabouts::Truncated | Whereabouts::Shortened, Some(missing @ 1..)) => {
                 self.metrics.files_lost.increment();
                 self.metrics.bytes_missing.add(missing);
                 log::error!(
                     "`{name}` was truncated when {missing} bytes or more behind byte {offset} were not read, and no copy is beside it: they are lost; {advice}"
                 );
             }
+            (Whereabouts::Shortened, _) => log::warn!(
+                "`{name}` was read up to byte {offset}, and does not hold all of that any more, as after a power loss: reading goes on at byte {start}, and what follows there comes again"
+            ),
             (Whereabouts::Truncated, Some(_)) => log::warn!(
                 "`{name}` was truncated, and no copy is beside it; it was read up to byte {offset}, its end at the last look: what was written behind that within {:.2} s, if anything, is lost; {advice}",
                 self.pause.as_secs_f32()
@@ -628,6 +636,8 @@ enum Whereabouts {
     InPlace,
     /// Beside the path, renamed or copied.
     Beside,
+    /// Where it was, but its end is gone.
+    Shortened,
     /// Where it was, but what it held is gone.
     Truncated,
     /// Nowhere.

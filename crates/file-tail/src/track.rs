@@ -6,7 +6,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::inflate;
-use crate::position::{FileId, Position, TAIL, modified};
+use crate::position::{Earlier, FileId, Position, TAIL, modified};
 
 /// Bytes read at once.
 pub(crate) const CHUNK: usize = 256 << 10;
@@ -44,6 +44,8 @@ pub(crate) struct Track {
     pub(crate) offset: u64,
     /// The up to [`TAIL`] bytes before `offset`.
     tail: Vec<u8>,
+    /// Places before it.
+    earlier: Earlier,
     /// The size at the last look; of a compressed file, nothing that counts.
     pub(crate) size: u64,
     pub(crate) modified: i64,
@@ -96,6 +98,7 @@ impl Track {
             id: FileId::of(metadata),
             offset: 0,
             tail: Vec::new(),
+            earlier: Earlier::default(),
             size: metadata.len(),
             modified: modified(metadata),
         }
@@ -111,6 +114,7 @@ impl Track {
         let Content::Plain(file) = &self.content else { return self.skip(offset) };
         self.tail.resize(usize::try_from(offset).unwrap_or(TAIL).min(TAIL), 0);
         self.offset = offset;
+        self.earlier = self.earlier.until(offset);
         let start = offset - self.tail.len() as u64;
         match file.read_exact_at(&mut self.tail, start) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
@@ -132,19 +136,38 @@ impl Track {
 
     /// Goes to `position`, when this is the file that it is a place in.
     pub(crate) fn seek_to(&mut self, position: &Position) -> io::Result<bool> {
-        Ok(self.seek(position.offset)? && position.holds(&self.tail))
+        let is_there = self.seek(position.offset)? && position.holds(&self.tail);
+        if is_there {
+            self.earlier = position.earlier.until(position.offset);
+        }
+        Ok(is_there)
+    }
+
+    /// Goes to the beginning of a line before `position`, when this is the file that it was a place in, and only its
+    /// end has become another one.
+    pub(crate) fn seek_before(&mut self, position: &Position) -> io::Result<bool> {
+        for place in position.earlier.until(position.offset).places() {
+            if self.seek(place.offset)? && place.holds(&self.tail) {
+                let start = self.last_line(place.offset)?;
+                self.earlier = position.earlier;
+                return self.seek(start);
+            }
+        }
+        Ok(false)
     }
 
     /// Where it is.
     pub(crate) fn position(&self) -> Position {
-        Position::new(self.id, self.offset, &self.tail, self.modified)
+        let earlier = self.earlier;
+        Position { earlier, ..Position::new(self.id, self.offset, &self.tail, self.modified) }
     }
 
     /// Where it was `read` bytes into `window`, which was accepted.
     pub(crate) fn position_in(&self, window: &Window, read: usize) -> Position {
         let end = window.tail + read;
         let bytes = window.bytes.get(end.saturating_sub(TAIL)..end).unwrap_or_default();
-        Position::new(self.id, self.offset - (window.read - read) as u64, bytes, self.modified)
+        let offset = self.offset - (window.read - read) as u64;
+        Position { earlier: self.earlier, ..Position::new(self.id, offset, bytes, self.modified) }
     }
 
     /// Reads what comes next into `window`.
@@ -225,9 +248,14 @@ impl Track {
     /// What `window` holds was read.
     pub(crate) fn accept(&mut self, window: &Window) {
         let end = window.tail + window.read;
+        if window.tail < TAIL && end >= TAIL {
+            // The first one.
+            self.earlier.pass(TAIL as u64, window.bytes.get(..TAIL).unwrap_or_default());
+        }
         self.offset += window.read as u64;
         self.tail.clear();
         self.tail.extend_from_slice(window.bytes.get(end.saturating_sub(TAIL)..end).unwrap_or_default());
+        self.earlier.pass(self.offset, &self.tail);
     }
 
     /// The first bytes, up to [`TAIL`]; of a plain file only, for the others cannot go back.

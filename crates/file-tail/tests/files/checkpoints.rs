@@ -142,6 +142,35 @@ async fn truncated_while_nobody_reads() {
 }
 
 #[tokio::test]
+async fn the_end_is_missing_after_a_power_loss() {
+    // Shorter than it was, or longer by now.
+    for written in [1, 100] {
+        let desk = Desk::with_checkpoints();
+        let count = 5000;
+        for number in 0..10 {
+            desk.append("audit.log", (number * 500..(number + 1) * 500).map(line).collect::<String>());
+        }
+        let mut reading = desk.follow("audit.log").await;
+        reading.until(count).await;
+        reading.quiet().await;
+        reading.close().await;
+        let file = fs::File::options().write(true).open(desk.path("audit.log")).expect("opened");
+        file.set_len(file.metadata().expect("size").len() - 4096).expect("cut off");
+        // The rest of the torn line is that of the next one.
+        desk.append("audit.log", (count..=count + written).map(line).collect::<String>());
+        let lines = restarted(&desk, count + written).await;
+        let since = (count - 3500..=count + written).collect::<Vec<_>>();
+        let number = |line: &String| line.split(' ').next().and_then(|number| number.parse().ok());
+        let numbers: Vec<usize> = lines.iter().filter_map(number).collect();
+        assert!(numbers.is_sorted() && numbers.iter().all(|number| since.contains(number)), "{numbers:?}");
+        assert!((count + 1..=count + written).all(|number| numbers.contains(&number)), "{numbers:?}");
+        let logged = desk.logged();
+        assert_eq!((logged.len(), desk.metrics.files_lost.get()), (1, 0), "{logged:?}");
+        assert!(logged[0].starts_with("WARN") && logged[0].contains("power loss"), "{logged:?}");
+    }
+}
+
+#[tokio::test]
 async fn gone_while_nobody_reads() {
     let desk = killed_after_20().await;
     fs::remove_file(desk.path("audit.log")).expect("removed");
