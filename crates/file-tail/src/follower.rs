@@ -79,6 +79,8 @@ pub(crate) struct Follower {
     position: Option<Position>,
     /// The rotated file that was read before this one, and since when it has not grown.
     left: Option<(Track, Instant)>,
+    /// Since when the rotated file that is read once more has not grown.
+    looked_back: Option<Instant>,
     /// Since when there is nothing at the path.
     missing: Option<Instant>,
     /// What was seen and not read when the track was found to be truncated, until that was told.
@@ -119,6 +121,7 @@ impl Follower {
             window: Window::default(),
             position: None,
             left: None,
+            looked_back: None,
             missing: None,
             truncated: None,
             has_grown: false,
@@ -377,6 +380,7 @@ impl Follower {
             track.accept(&self.window);
         }
         self.has_grown = true;
+        self.looked_back = self.looked_back.map(|_| Instant::now());
         self.metrics.bytes_read.add(read as u64);
         let mut at = 0;
         while at < read {
@@ -411,7 +415,7 @@ impl Follower {
     }
 
     fn tell_behind(&self, bytes: u64) {
-        let waiting: u64 = self.chain.iter().map(|track| track.size).sum();
+        let waiting: u64 = self.chain.iter().map(|track| track.size.saturating_sub(track.offset)).sum();
         self.metrics.bytes_behind.set(bytes + waiting);
     }
 
@@ -451,6 +455,7 @@ impl Follower {
         if let Some(track) = self.track.take() {
             self.start = Start::At(track.position());
         }
+        self.looked_back = None;
         self.chain.clear();
     }
 
@@ -473,6 +478,11 @@ impl Follower {
             self.chain.clear();
             return self.look();
         }
+        // Whoever writes late may be in the midst of a line: here it is not rotated, it was.
+        if self.splitter.pending() > 0 && self.looked_back.is_some_and(|since| since.elapsed() < LINGER) {
+            return Ok(false);
+        }
+        self.looked_back = None;
         let Some(next) = self.chain.pop_front() else { return Ok(false) };
         self.splitter.end(&mut self.outbox, &self.metrics);
         // Otherwise it goes on where it was before it looked back.
@@ -568,6 +578,7 @@ impl Follower {
         log::info!("`{}`: something was written to the rotated file, and is read", self.path.display());
         self.chain.push_front(track);
         self.take_track(left);
+        self.looked_back = Some(Instant::now());
         Ok(true)
     }
 

@@ -24,13 +24,13 @@
 //! A truncation is noticed by the size and by the up to 1 KiB before the place up to which the file was read, so also
 //! where the file has grown past that place again. A line without its end waits until it is complete, or until the
 //! file is rotated or truncated. A rotated file is read until the new one has content, for its writer may still be at
-//! it, and what is written to it after that is read as long as no pause is longer than 10 s. While a file grows it is
-//! looked at every 0.02 s, also while the consumer takes nothing; of several truncations during one such pause, only
-//! what the first one cost is known.
+//! it, and what is written to it after that is read as long as no pause is longer than 10 s; half a line of that is waited
+//! for so long, before more of the new one is read. While a file grows it is looked at every 0.02 s, also while the
+//! consumer takes nothing; of several truncations during one such pause, only what the first one cost is known.
 //!
-//! Memory: a line of any length is read; one that is longer than [`FileOptions::max_record_bytes`] loses
-//! its end: counted, and one ERROR a minute at most. Three batches at most are on their way, each of `max_batch_bytes` and one record, and one record is being
-//! put together. Inflating takes up to 128 MiB for a zstd file that was written with `--long` or `--ultra`, 8 MiB
+//! Memory: of a line or document, [`FileOptions::max_record_bytes`] are read; a longer one loses its end: counted, and
+//! one ERROR a minute at most. Three batches at most are on their way, each of `max_batch_bytes` and one record, and
+//! one record is being put together. Inflating takes up to 128 MiB for a zstd file that was written with `--long` or `--ultra`, 8 MiB
 //! otherwise.
 //!
 //! It knows nothing of Kubernetes. A plugin that gives each line to a host:

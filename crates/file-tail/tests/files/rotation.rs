@@ -191,6 +191,34 @@ async fn what_is_written_late_to_a_rotated_file_is_read() {
 }
 
 #[tokio::test]
+async fn half_a_line_that_is_written_late_to_a_rotated_file_is_waited_for() {
+    let desk = Desk::new();
+    let mut writer = appender(&desk.path("audit.log"));
+    writer.write_all(b"a\n").expect("written");
+    let mut reading = desk.follow("audit.log").await;
+    reading.until(1).await;
+    desk.rename("audit.log", "audit.log.1");
+    desk.append("audit.log", "b\n");
+    reading.until(2).await;
+    reading.quiet().await;
+    writer.write_all(b"ha").expect("written");
+    reading.quiet().await;
+    desk.append("audit.log", "c\n");
+    reading.quiet().await;
+    writer.write_all(b"lf\n").expect("written");
+    reading.until(4).await;
+    assert_eq!(reading.lines(), ["a", "b", "half", "c"]);
+    assert_eq!(desk.metrics.lines_unfinished.get(), 0);
+    // Its end does not come.
+    writer.write_all(b"d").expect("written");
+    reading.quiet().await;
+    desk.append("audit.log", "e\n");
+    reading.until(6).await;
+    assert_eq!(reading.lines(), ["a", "b", "half", "c", "d", "e"]);
+    assert_eq!(desk.metrics.lines_unfinished.get(), 1);
+}
+
+#[tokio::test]
 async fn whoever_does_not_notice_a_rotation_is_read_on() {
     let desk = Desk::with_checkpoints();
     let mut writer = appender(&desk.path("audit.log"));
