@@ -15,7 +15,7 @@ use std::{fs, io};
 use crate::metrics::FileMetrics;
 use crate::outbox::{Message, Outbox, Stopped};
 use crate::position::{FileId, Position, TAIL};
-use crate::siblings::{MOST, Sibling, Siblings};
+use crate::siblings::{MAX_OPEN, Sibling, Siblings};
 use crate::splitter::Splitter;
 use crate::stop::Stop;
 use crate::track::{Found, Track, Window};
@@ -675,7 +675,7 @@ fn chain(
         live.measure()?;
     }
     // There may be more of them before it: the last one is where the next look begins.
-    if chain.len() < MOST {
+    if chain.len() < MAX_OPEN {
         chain.extend(live);
     }
     Ok(Some(chain))

@@ -14,11 +14,8 @@ use crate::pipe::Pipe;
 use crate::position::modified;
 use crate::splitter::Splitter;
 use crate::stop::Stop;
-use crate::track;
+use crate::track::{self, CHUNK};
 use crate::trouble::Trouble;
-
-/// Bytes asked for at once.
-const CHUNK: usize = 256 << 10;
 
 /// What is to be read.
 #[derive(Clone, Debug, PartialEq, Eq)]

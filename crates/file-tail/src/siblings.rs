@@ -22,7 +22,7 @@ const TRIES: usize = 5;
 /// Who compresses a file gives the result the time of the original, in whole seconds maybe.
 const ROUNDED: i64 = 2_000_000_000;
 /// How many are opened at once; the next look goes on behind them.
-pub(crate) const MOST: usize = 64;
+pub(crate) const MAX_OPEN: usize = 64;
 
 /// One of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -148,7 +148,7 @@ fn open<'s>(
     let mut tracks = Vec::new();
     // A link to what is at the path, under a name of a rotated file, is no other file.
     let is_other = |one: &&Sibling| one.size > 0 && live.is_none_or(|live| live.id != one.id);
-    for one in siblings.filter(is_other).take(MOST) {
+    for one in siblings.filter(is_other).take(MAX_OPEN) {
         let Some(track) = one.open()? else { return Ok(None) };
         // A short file is not told from another one.
         let is_read = match before.filter(|before| before.tail() == TAIL) {

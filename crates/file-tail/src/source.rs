@@ -78,6 +78,8 @@ pub struct FileSource {
     messages: Receiver<Message>,
     reader: Reader,
     checkpointer: Checkpointer,
+    /// What came while it was opened.
+    first: Option<RecordBatch<FileRecord>>,
     /// The cursor of the last record given.
     read: Cursor,
     evaluated: Cursor,
@@ -105,7 +107,7 @@ struct Failing {
 
 impl Failing {
     const FIRST: Duration = Duration::from_millis(250);
-    const MOST: Duration = Duration::from_secs(30);
+    const LONGEST: Duration = Duration::from_secs(30);
 
     fn new(trouble: Trouble) -> Self {
         Self { trouble, next: Instant::now(), pause: Self::FIRST }
@@ -113,7 +115,7 @@ impl Failing {
 
     fn tell(&mut self) -> SourceError {
         self.next = Instant::now() + self.pause;
-        self.pause = (self.pause * 2).min(Self::MOST);
+        self.pause = (self.pause * 2).min(Self::LONGEST);
         self.trouble.error()
     }
 }
@@ -229,6 +231,7 @@ impl FileSource {
             messages,
             reader,
             checkpointer,
+            first: None,
             read: Cursor(0),
             evaluated: Cursor(0),
             marks: VecDeque::new(),
@@ -245,12 +248,12 @@ impl FileSource {
     /// is killed before the first interval is over begins there again, not later. And a place that cannot be written
     /// to is told at open.
     async fn settle(&mut self) -> Result<(), SourceError> {
-        while let Ok(Some(message)) = tokio::time::timeout(FIRST_LOOK, self.messages.recv()).await {
-            match message {
-                Message::Looked => continue,
-                // The first message has no records, for the position is told before anything is read.
-                Message::Records(records, position) if records.is_empty() => self.mark(position),
-                Message::Failing(trouble) => self.failing = Some(Failing::new(trouble)),
+        while let Ok(message) = tokio::time::timeout(FIRST_LOOK, self.messages.recv()).await {
+            let is_look = matches!(message, Some(Message::Looked));
+            // Most often without records, for the position is told before anything is read.
+            match self.take(message) {
+                Some(Ok(NextBatch::Records(batch))) => self.first = Some(batch),
+                _ if is_look => continue,
                 _ => {}
             }
             break;
@@ -371,6 +374,9 @@ impl EventSource for FileSource {
     async fn next_batch(&mut self) -> Result<NextBatch<FileRecord>, SourceError> {
         loop {
             self.keep_checkpoint().await;
+            if let Some(batch) = self.first.take() {
+                return Ok(NextBatch::Records(batch));
+            }
             if let Some(told) = self.tell() {
                 return told;
             }

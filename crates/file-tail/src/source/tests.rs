@@ -37,6 +37,19 @@ async fn a_file_system_that_does_not_answer_is_told_until_it_does() {
 }
 
 #[tokio::test]
+async fn records_that_come_while_it_is_opened_are_given() {
+    let mut source = source(|mut outbox| {
+        outbox.looked();
+        outbox.push(FileRecord { bytes: Bytes::from_static(b"a") });
+        let _ = outbox.flush(None);
+    });
+    source.settle().await.expect("settled");
+    let given = source.next_batch().await.expect("the records");
+    assert!(matches!(given, NextBatch::Records(batch) if batch.records.len() == 1));
+    source.close().await.expect("closed");
+}
+
+#[tokio::test]
 async fn a_reader_that_panics_is_an_error_and_no_end() {
     let mut source = source(|_| panic!("on purpose"));
     for _ in 0..2 {
