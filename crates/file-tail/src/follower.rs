@@ -271,7 +271,15 @@ impl Follower {
         let siblings = self.siblings(&self.home())?;
         if let Some(track) = siblings.find(position).filter(|_| position.is_in_a_file()) {
             let after = siblings.after(&track, live.as_ref())?;
+            let misnamed = live.as_ref().and_then(|live| siblings.misnamed(&track, live)).map(Path::to_owned);
             return Ok(chain(&siblings, after, live)?.map(|mut chain| {
+                if let Some(misnamed) = misnamed {
+                    log::warn!(
+                        "the clock was set back while nobody read `{}`: `{}`, and what is named after an earlier time, is not read, also if it was written since",
+                        self.path.display(),
+                        misnamed.display()
+                    );
+                }
                 chain.push_front(track);
                 (chain, Whereabouts::Beside)
             }));

@@ -20,6 +20,7 @@
 //! | in a folder that may not be listed | what was rotated twice between two looks, or while nobody reads: one WARN |
 //! | the process is killed | nothing: what came after the last checkpoint is given again |
 //! | rotated while nobody reads | nothing, as long as the files stay beside it, compressed or not; otherwise one ERROR |
+//! | rotated twice or more while the clock was set back, and files are named after the time | what has an earlier name than the file that was read last; while nobody reads: one WARN |
 //!
 //! A truncation is noticed by the size and by the up to 1 KiB before the place up to which the file was read, so also
 //! where the file has grown past that place again. A line without its end waits until it is complete, or until the

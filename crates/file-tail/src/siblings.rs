@@ -109,6 +109,18 @@ impl Siblings {
         open(after.map(|(_, one)| one), Some(&track.position()), live)
     }
 
+    /// The file with the last name before that of `track`, where names are dates and what is `live` was written to
+    /// before `track` was: the clock was set back, and it may have come after `track`.
+    pub(crate) fn misnamed(&self, track: &Track, live: &Track) -> Option<&Path> {
+        let place = self.0.iter().position(|one| one.id == track.id)?;
+        let before = self.0.get(place.checked_sub(1)?)?;
+        let may_be = before.index.is_none()
+            && before.plain_name.len() == self.0.get(place)?.plain_name.len()
+            && live.modified < track.modified
+            && before.modified <= live.modified;
+        may_be.then_some(&before.path)
+    }
+
     /// What was written to from a moment on, in nanoseconds since the epoch, and is `new`; otherwise like
     /// [`after`](Self::after).
     ///

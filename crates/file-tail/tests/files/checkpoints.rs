@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::time::{Duration, SystemTime};
 
 use event_source::ErrorKind;
 use file_tail::StartPosition;
@@ -89,6 +90,34 @@ async fn rotated_while_nobody_reads() {
         let last = 29 + steps * 10;
         check(&restarted(&desk, last).await, 20..last + 1);
         assert_eq!(desk.logged(), [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn rotated_while_the_clock_was_set_back() {
+    for is_set_back in [false, true] {
+        let desk = killed_after_20().await;
+        let name = |day: u32| format!("audit-2024-05-{day:02}T10-00-00.000.log");
+        desk.append(&name(1), "old\n");
+        desk.rename("audit.log", &name(3));
+        desk.append(&name(if is_set_back { 2 } else { 4 }), (30..40).map(line).collect::<String>());
+        desk.append("audit.log", (40..50).map(line).collect::<String>());
+        let now = SystemTime::now();
+        let set = |name: &str, day: u64| {
+            let time = if is_set_back { now - Duration::from_secs(86400 * (10 - day)) } else { now };
+            fs::File::options().write(true).open(desk.path(name)).unwrap().set_modified(time).unwrap();
+        };
+        set(&name(if is_set_back { 2 } else { 4 }), 2);
+        set("audit.log", 3);
+        set(&name(3), 4);
+        let lines = restarted(&desk, 49).await;
+        let logged = desk.logged();
+        assert_eq!(logged.len(), usize::from(is_set_back), "{logged:?}");
+        if is_set_back {
+            assert!(logged[0].starts_with("WARN") && logged[0].contains(&name(2)), "{logged:?}");
+        } else {
+            check(&lines, 20..50);
+        }
     }
 }
 
@@ -251,7 +280,7 @@ async fn what_is_no_checkpoint_is_told_at_open() {
 #[tokio::test]
 async fn half_a_line_is_no_place_to_begin_again() {
     let mut desk = Desk::with_checkpoints();
-    desk.options.look_interval = std::time::Duration::from_millis(500);
+    desk.options.look_interval = Duration::from_millis(500);
     desk.append("audit.log", (0..30).map(line).collect::<String>() + "30 ha");
     let mut reading = desk.follow("audit.log").await;
     reading.until(30).await;
