@@ -14,7 +14,7 @@
 //! | renamed, and a new one made, also several times between two looks | nothing, as long as the files stay beside it until the next look; the one that is open may even be deleted; where others were rotated after that one, what was in between may be gone: counted, one ERROR |
 //! | copied and truncated, and the copy stays beside it | what was written between the copying and the truncation: one WARN; what was seen of that and not read: counted, one ERROR |
 //! | truncated without a copy | what was written since the last look: one WARN each time; what was seen and not read: counted, one ERROR |
-//! | its end is gone after a power loss, and lines were written since | nothing but the line that was written to the torn one: one WARN, and some times as much as was cut off, or some 100 KiB, comes again; where more than 16 MiB, or all but its first KiB, are gone, the whole file: one ERROR |
+//! | its end is gone after a power loss, and lines were written since | nothing but the line that was written to the torn one: one WARN, and up to 16 times as much as was cut off, or some 300 KiB, comes again; where more than 16 MiB, or all but the first 300 KiB, are gone, the whole file: one ERROR |
 //! | mounted alone into a container, and rotated | all that is written to the new file, which cannot be seen: one ERROR once the old one is removed; mount the folder |
 //! | missing for 5 s, or not to be read | nothing: told once, tried again; after the pump's patience the source ends with an error |
 //! | in a folder that may not be listed | what was rotated twice between two looks, or while nobody reads: one WARN |

@@ -52,70 +52,61 @@ pub(crate) struct Position {
     pub(crate) earlier: Earlier,
 }
 
-/// A place in a file, known like [`Position`].
+/// A part of a file that was read: long enough that it is like no part of another content at the same place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "(u64, u64)", into = "(u64, u64)")]
-pub(crate) struct Place {
-    pub(crate) offset: u64,
-    hash: u64,
+#[serde(from = "(u64, u64, u64)", into = "(u64, u64, u64)")]
+pub(crate) struct Part {
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+    /// Of all its bytes.
+    pub(crate) hash: u64,
 }
 
-impl From<(u64, u64)> for Place {
-    fn from((offset, hash): (u64, u64)) -> Self {
-        Self { offset, hash }
+impl Part {
+    /// No part is shorter.
+    pub(crate) const LEAST: u64 = 64 << 10;
+}
+
+impl From<(u64, u64, u64)> for Part {
+    fn from((start, end, hash): (u64, u64, u64)) -> Self {
+        Self { start, end, hash }
     }
 }
 
-impl From<Place> for (u64, u64) {
-    fn from(place: Place) -> Self {
-        (place.offset, place.hash)
+impl From<Part> for (u64, u64, u64) {
+    fn from(part: Part) -> Self {
+        (part.start, part.end, part.hash)
     }
 }
 
-impl Place {
-    /// Behind `tail`, [`TAIL`] bytes that end at `offset`.
-    fn new(offset: u64, tail: &[u8]) -> Self {
-        Self { offset, hash: xxh3_64(tail) }
-    }
-
-    /// Whether these bytes are the ones before it.
-    pub(crate) fn holds(&self, tail: &[u8]) -> bool {
-        tail.len() == TAIL && xxh3_64(tail) == self.hash
-    }
-}
-
-/// Places that were read before, the last one first, each far before the one in front of it: a power loss may cut off
+/// Parts that were read before, the last one first, each far before the one in front of it: a power loss may cut off
 /// the end of a file that a checkpoint, which is synced, says was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Earlier([Option<Place>; 6]);
+pub(crate) struct Earlier([Option<Part>; 4]);
 
 impl Earlier {
     /// How far each moves at least. So what comes again is some times as long as what was cut off, up to 16 MiB, and a
     /// checkpoint stays small. The first one may be at the very end, and the second one is for that case.
-    const STEPS: [u64; 6] = [64 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20, 16 << 20];
+    const STEPS: [u64; 4] = [Part::LEAST, Part::LEAST, 1 << 20, 16 << 20];
 
-    /// It was read up to `offset`, with `tail` before it.
-    pub(crate) fn pass(&mut self, offset: u64, tail: &[u8]) {
-        if tail.len() < TAIL {
-            return;
-        }
-        let mut place = Place::new(offset, tail);
+    /// This part was read.
+    pub(crate) fn pass(&mut self, mut part: Part) {
         for (slot, step) in self.0.iter_mut().zip(Self::STEPS) {
-            if slot.is_some_and(|old| place.offset < old.offset.saturating_add(step)) {
+            if slot.is_some_and(|old| part.end < old.end.saturating_add(step)) {
                 return;
             }
-            let Some(old) = slot.replace(place) else { return };
-            place = old;
+            let Some(old) = slot.replace(part) else { return };
+            part = old;
         }
     }
 
     /// Those that are not behind `offset`.
     pub(crate) fn until(self, offset: u64) -> Self {
-        Self(self.0.map(|place| place.filter(|place| place.offset <= offset)))
+        Self(self.0.map(|part| part.filter(|part| part.end <= offset)))
     }
 
     /// The last one first.
-    pub(crate) fn places(&self) -> impl Iterator<Item = Place> {
+    pub(crate) fn parts(&self) -> impl Iterator<Item = Part> {
         self.0.into_iter().flatten()
     }
 }
@@ -181,22 +172,18 @@ mod tests {
     #[test]
     fn earlier_places_are_further_and_further_back() {
         let mut earlier = Earlier::default();
-        let offsets = |earlier: &Earlier| earlier.places().map(|place| place.offset).collect::<Vec<_>>();
-        earlier.pass(100, b"short");
-        earlier.pass(1024, &[0; TAIL]);
-        earlier.pass(2000, &[0; TAIL]);
-        assert_eq!(offsets(&earlier), [1024]);
-        for offset in (0..100 << 20).step_by(10_000).skip(1) {
-            earlier.pass(offset, &[0; TAIL]);
+        let offsets = |earlier: &Earlier| earlier.parts().map(|part| part.end).collect::<Vec<_>>();
+        for end in (0..=100 << 20).step_by(64 << 10).skip(1) {
+            earlier.pass(Part { start: end - Part::LEAST, end, hash: 0 });
         }
         let found = offsets(&earlier);
         let mut nearest = 0;
         for (offset, step) in found.iter().zip(Earlier::STEPS) {
             let back = (100 << 20) - offset;
-            assert!((nearest..3 * step).contains(&back), "{found:?}");
-            nearest = step;
+            assert!((nearest..=3 * step).contains(&back), "{found:?}");
+            nearest = step.min(back + 1);
         }
-        assert_eq!(found.len(), 6);
+        assert_eq!(found.len(), 4);
         assert_eq!(offsets(&earlier.until(found[2])), found[2..]);
     }
 

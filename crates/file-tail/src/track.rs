@@ -5,8 +5,10 @@ use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+
 use crate::inflate;
-use crate::position::{Earlier, FileId, Position, TAIL, modified};
+use crate::position::{Earlier, FileId, Part, Position, TAIL, modified};
 
 /// Bytes read at once.
 pub(crate) const CHUNK: usize = 256 << 10;
@@ -44,8 +46,10 @@ pub(crate) struct Track {
     pub(crate) offset: u64,
     /// The up to [`TAIL`] bytes before `offset`.
     tail: Vec<u8>,
-    /// Places before it.
+    /// What was read before the part that is being read.
     earlier: Earlier,
+    /// Where that part begins, and what was read of it.
+    part: (u64, Box<Xxh3>),
     /// The size at the last look; of a compressed file, nothing that counts.
     pub(crate) size: u64,
     pub(crate) modified: i64,
@@ -99,6 +103,7 @@ impl Track {
             offset: 0,
             tail: Vec::new(),
             earlier: Earlier::default(),
+            part: (0, Box::default()),
             size: metadata.len(),
             modified: modified(metadata),
         }
@@ -115,6 +120,8 @@ impl Track {
         self.tail.resize(usize::try_from(offset).unwrap_or(TAIL).min(TAIL), 0);
         self.offset = offset;
         self.earlier = self.earlier.until(offset);
+        self.part.0 = offset;
+        self.part.1.reset();
         let start = offset - self.tail.len() as u64;
         match file.read_exact_at(&mut self.tail, start) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
@@ -146,14 +153,26 @@ impl Track {
     /// Goes to the beginning of a line before `position`, when this is the file that it was a place in, and only its
     /// end has become another one.
     pub(crate) fn seek_before(&mut self, position: &Position) -> io::Result<bool> {
-        for place in position.earlier.until(position.offset).places() {
-            if self.seek(place.offset)? && place.holds(&self.tail) {
-                let start = self.last_line(place.offset)?;
+        for part in position.earlier.until(position.offset).parts() {
+            if self.holds(&part)? {
+                let start = self.last_line(part.end)?;
                 self.earlier = position.earlier;
                 return self.seek(start);
             }
         }
         Ok(false)
+    }
+
+    fn holds(&self, part: &Part) -> io::Result<bool> {
+        // No part is longer than what was read at once with what was before that.
+        let length = part.end.checked_sub(part.start).and_then(|length| usize::try_from(length).ok());
+        let length = length.filter(|length| *length <= 2 * CHUNK);
+        let (Some(file), Some(length)) = (self.plain(), length) else { return Ok(false) };
+        let mut bytes = vec![0; length];
+        match file.read_exact_at(&mut bytes, part.start) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+            read => read.map(|()| xxh3_64(&bytes) == part.hash),
+        }
     }
 
     /// Where it is.
@@ -248,14 +267,16 @@ impl Track {
     /// What `window` holds was read.
     pub(crate) fn accept(&mut self, window: &Window) {
         let end = window.tail + window.read;
-        if window.tail < TAIL && end >= TAIL {
-            // The first one.
-            self.earlier.pass(TAIL as u64, window.bytes.get(..TAIL).unwrap_or_default());
-        }
         self.offset += window.read as u64;
         self.tail.clear();
         self.tail.extend_from_slice(window.bytes.get(end.saturating_sub(TAIL)..end).unwrap_or_default());
-        self.earlier.pass(self.offset, &self.tail);
+        let (start, hasher) = &mut self.part;
+        hasher.update(window.bytes.get(window.tail..end).unwrap_or_default());
+        if self.offset - *start >= Part::LEAST {
+            self.earlier.pass(Part { start: *start, end: self.offset, hash: hasher.digest() });
+            *start = self.offset;
+            hasher.reset();
+        }
     }
 
     /// The first bytes, up to [`TAIL`]; of a plain file only, for the others cannot go back.
