@@ -32,7 +32,7 @@ use scan::{ScanError, ScanErrorKind};
 use skimmer::Skimmer;
 
 pub use pointer::Pointer;
-pub(crate) use value::{Key, Value, unescape, unescape_bytes};
+pub(crate) use value::{Key, Value, into_text, unescape, unescape_bytes};
 
 /// Why a payload is not a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ mod volumes;
 
 use std::ops::Range;
 
-use crate::document::{Document, Pointer, Value};
+use crate::document::{Document, Pointer, Value, into_text};
 use crate::fields::FieldId;
 use crate::fields::path::Node;
 use crate::fields::spec::Source;
@@ -55,6 +55,15 @@ pub trait ValueSink {
     /// [`value`](ValueSink::value). A sink that takes bytes can leave out what would be checked twice.
     fn plain(&mut self, text: &[u8], range: Option<Range<usize>>) {
         self.value(&String::from_utf8_lossy(text), range);
+    }
+
+    /// One value that `write` appends to whatever memory the sink has for it: text that is written in another way in
+    /// the payload, or that is put together. It is UTF-8 but for what is none in the payload, and that counts as
+    /// U+FFFD. Else as [`value`](ValueSink::value).
+    fn assembled(&mut self, range: Option<Range<usize>>, write: impl FnOnce(&mut Vec<u8>)) {
+        let mut text = Vec::new();
+        write(&mut text);
+        self.value(&into_text(text), range);
     }
 }
 
@@ -115,7 +124,7 @@ fn computed(value: Option<Value<'_>>, sink: &mut impl ValueSink) {
 fn emit(value: Value<'_>, range: Option<Range<usize>>, sink: &mut impl ValueSink) {
     match value.plain_text() {
         Some(plain) => sink.plain(plain, range),
-        None => sink.value(&value.text(), range),
+        None => sink.assembled(range, |text| value.append_to(text)),
     }
 }
 

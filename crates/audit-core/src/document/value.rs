@@ -119,6 +119,16 @@ impl<'d> Value<'d> {
         if is_plain { self.payload.get(span) } else { None }
     }
 
+    /// Appends [`Value::text`] to `out`, as bytes: what is not UTF-8 stays so.
+    pub(crate) fn append_to(self, out: &mut Vec<u8>) {
+        let raw = self.text_raw();
+        match self.kind() {
+            Some(Kind::String) => unescape_onto(raw, 0, out),
+            Some(Kind::Object | Kind::Array) => compact_onto(raw, out),
+            _ => out.extend_from_slice(raw),
+        }
+    }
+
     /// Its text: a string's characters, and the JSON of anything else, without whitespace and with
     /// numbers and escapes as they are written. Whatever is not UTF-8 becomes U+FFFD.
     pub(crate) fn text(self) -> Cow<'d, str> {
@@ -317,8 +327,17 @@ pub(crate) fn unescape(inner: &[u8]) -> Cow<'_, str> {
 /// written: no byte gets lost, and no two texts become one.
 pub(crate) fn unescape_bytes(inner: &[u8]) -> Cow<'_, [u8]> {
     let Some(first) = memchr::memchr(b'\\', inner) else { return Cow::Borrowed(inner) };
+    let mut text = Vec::new();
+    unescape_onto(inner, first, &mut text);
+    Cow::Owned(text)
+}
+
+/// Appends what a string's bytes say to `out`; the first backslash is at `first` or behind it.
+fn unescape_onto(inner: &[u8], first: usize, out: &mut Vec<u8>) {
+    let start = out.len();
     // No escape is shorter than what it stands for, so there is always room for what is left to read.
-    let mut text = inner.to_vec();
+    out.extend_from_slice(inner);
+    let text = out.get_mut(start..).unwrap_or_default();
     let (mut read, mut written, mut carry) = (first, first, 0);
     for base in (first..inner.len()).step_by(BLOCK) {
         let mut escaped = escaped(Block::load(inner, base).backslashes, &mut carry);
@@ -330,7 +349,7 @@ pub(crate) fn unescape_bytes(inner: &[u8]) -> Cow<'_, [u8]> {
                 continue;
             }
             let backslash = at - 1;
-            copy(inner, read..backslash, &mut text, &mut written);
+            copy(inner, read..backslash, text, &mut written);
             (read, written) = match inner.get(at) {
                 // In an event within a string that is nearly every escape.
                 Some(&byte @ (b'"' | b'\\' | b'/')) => {
@@ -344,15 +363,14 @@ pub(crate) fn unescape_bytes(inner: &[u8]) -> Cow<'_, [u8]> {
                     let (character, len) = decode(begins).unwrap_or(('\\', 1));
                     let mut utf8 = [0; 4];
                     let character = character.encode_utf8(&mut utf8).as_bytes();
-                    copy(character, 0..character.len(), &mut text, &mut written);
+                    copy(character, 0..character.len(), text, &mut written);
                     (backslash + len, written)
                 }
             };
         }
     }
-    copy(inner, read..inner.len(), &mut text, &mut written);
-    text.truncate(written);
-    Cow::Owned(text)
+    copy(inner, read..inner.len(), text, &mut written);
+    out.truncate(start + written);
 }
 
 /// Writes a part of `bytes` to `text`, and moves on behind it.
@@ -415,6 +433,12 @@ fn code_unit(escape: &[u8]) -> Option<u32> {
 /// JSON without the whitespace between its tokens.
 pub(crate) fn compact(raw: &[u8]) -> Cow<'_, str> {
     let mut out = Vec::with_capacity(raw.len());
+    compact_onto(raw, &mut out);
+    Cow::Owned(into_text(out))
+}
+
+/// Appends it to `out`.
+fn compact_onto(raw: &[u8], out: &mut Vec<u8>) {
     let mut at = 0;
     while let Some(&byte) = raw.get(at) {
         let behind = match byte {
@@ -428,7 +452,6 @@ pub(crate) fn compact(raw: &[u8]) -> Cow<'_, str> {
         out.extend_from_slice(raw.get(at..behind).unwrap_or_default());
         at = behind;
     }
-    Cow::Owned(into_text(out))
 }
 
 #[cfg(test)]

@@ -70,10 +70,11 @@ fn emit(part: ContainerPart, container: Value<'_>, document: Document<'_>, sink:
 fn joined(words: Option<Value<'_>>, sink: &mut impl ValueSink) {
     let mut words = words.into_iter().flat_map(Value::elements);
     let Some(first) = words.next() else { return };
-    let mut line = first.text().into_owned();
-    for word in words {
-        line.push(' ');
-        line.push_str(&word.text());
-    }
-    sink.value(&line, None);
+    sink.assembled(None, |line| {
+        first.append_to(line);
+        for word in words {
+            line.push(b' ');
+            word.append_to(line);
+        }
+    });
 }

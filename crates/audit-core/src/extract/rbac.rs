@@ -19,7 +19,11 @@ pub(super) fn subjects(part: SubjectPart, document: Document<'_>, sink: &mut imp
         match part {
             SubjectPart::QualifiedServiceAccounts => {
                 if let (Some(namespace), Some(name)) = (subject.get("namespace"), subject.get("name")) {
-                    sink.value(&format!("{}:{}", namespace.text(), name.text()), None);
+                    sink.assembled(None, |text| {
+                        namespace.append_to(text);
+                        text.push(b':');
+                        name.append_to(text);
+                    });
                 }
             }
             _ => computed(subject.get("name"), sink),

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{Argument, ValueSink};
-use crate::document::Document;
+use crate::document::{Document, into_text};
 use crate::fields::path::Node;
 
 /// The first value of the parameter that the key names.
@@ -11,18 +11,19 @@ pub(super) fn parameter(argument: Argument<'_>, document: Document<'_>, sink: &m
     let (Argument::Key(name), Some(uri)) = (argument, document.get(Node::RequestUri)) else { return };
     let uri = uri.text();
     if let Some(value) = find(&uri, name) {
-        sink.value(&value, None);
+        sink.assembled(None, |text| decode_onto(value, text));
     }
 }
 
-fn find<'u>(uri: &'u str, name: &str) -> Option<Cow<'u, str>> {
+/// Still encoded.
+fn find<'u>(uri: &'u str, name: &str) -> Option<&'u str> {
     let uri = uri.split_once('#').map_or(uri, |(uri, _fragment)| uri);
     let (_path, query) = uri.split_once('?')?;
     let mut pairs = query
         .split('&')
         .filter(|pair| !pair.is_empty())
         .map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-    pairs.find(|(key, _)| decode(key) == name).map(|(_, value)| decode(value))
+    pairs.find(|(key, _)| decode(key) == name).map(|(_, value)| value)
 }
 
 /// `%2F` becomes `/`, and `+` a space. A percent sign that begins no escape stays, and so does a semicolon:
@@ -32,6 +33,12 @@ fn decode(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     let mut decoded = Vec::with_capacity(text.len());
+    decode_onto(text, &mut decoded);
+    Cow::Owned(into_text(decoded))
+}
+
+/// Appends what [`decode`] gives to `decoded`, as bytes.
+fn decode_onto(text: &str, decoded: &mut Vec<u8>) {
     let mut rest = text.as_bytes();
     while let Some((&first, behind)) = rest.split_first() {
         let (byte, behind) = match first {
@@ -42,7 +49,6 @@ fn decode(text: &str) -> Cow<'_, str> {
         decoded.push(byte);
         rest = behind;
     }
-    Cow::Owned(String::from_utf8_lossy(&decoded).into_owned())
 }
 
 /// The byte that two digits stand for, and what follows.
@@ -55,11 +61,11 @@ fn escaped(digits: &[u8]) -> Option<(u8, &[u8])> {
 
 #[cfg(test)]
 mod tests {
-    use super::find;
+    use super::{decode, find};
 
     #[track_caller]
     fn check(uri: &str, name: &str, expect: impl Into<Option<&'static str>>) {
-        assert_eq!(find(uri, name).as_deref(), expect.into(), "{uri} {name}");
+        assert_eq!(find(uri, name).map(decode).as_deref(), expect.into(), "{uri} {name}");
     }
 
     const EXEC: &str = "/api/v1/namespaces/a/pods/b/exec?command=sh&command=-c&container=main&stdin=true";

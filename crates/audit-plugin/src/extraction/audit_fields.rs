@@ -49,4 +49,8 @@ impl ValueSink for Values {
     fn plain(&mut self, text: &[u8], range: Option<Range<usize>>) {
         self.push_plain(text, range);
     }
+
+    fn assembled(&mut self, range: Option<Range<usize>>, write: impl FnOnce(&mut Vec<u8>)) {
+        self.push_written(range, write);
+    }
 }

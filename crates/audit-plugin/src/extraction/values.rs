@@ -74,6 +74,24 @@ impl Values {
         self.places.push(range.map_or((0, 0), place));
     }
 
+    /// Appends a value that `write` appends to the arena; what is not UTF-8 becomes U+FFFD, and it ends at a NUL.
+    pub(crate) fn push_written(&mut self, range: Option<Range<usize>>, write: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.text.len();
+        write(&mut self.text);
+        let written = self.text.get(start..).unwrap_or_default();
+        if !written.is_ascii() && std::str::from_utf8(written).is_err() {
+            let text = String::from_utf8_lossy(written).into_owned();
+            self.text.truncate(start);
+            return self.push(&text, range);
+        }
+        if let Some(end) = written.iter().position(|&byte| byte == 0) {
+            self.text.truncate(start + end);
+        }
+        self.text.push(0);
+        self.starts.push(start);
+        self.places.push(range.map_or((0, 0), place));
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.starts.len()
@@ -130,6 +148,22 @@ mod tests {
         check(&["a"], b"a\0");
         check(&["a", "", "bc"], b"a\0\0bc\0");
         check(&["a\0b", "\0"], b"a\0\0");
+    }
+
+    #[test]
+    fn what_is_written_is_a_c_string_too() {
+        for (written, expect) in [
+            (&b"a"[..], &b"a\0"[..]),
+            (b"", b"\0"),
+            (b"a\0b", b"a\0"),
+            (b"a\xffb", "a\u{fffd}b\0".as_bytes()),
+        ] {
+            let mut arena = Values::default();
+            arena.push("x", None);
+            arena.push_written(None, |text| text.extend_from_slice(written));
+            assert_eq!(arena.text(), [b"x\0", expect].concat());
+            assert_eq!((arena.len(), arena.starts()), (2, &[0, 2][..]));
+        }
     }
 
     #[test]
