@@ -18,6 +18,8 @@ mod marks;
 mod pointer;
 pub(crate) mod scan;
 mod skimmer;
+#[cfg(any(test, fuzzing))]
+pub mod twins;
 mod value;
 
 use std::cell::Cell;

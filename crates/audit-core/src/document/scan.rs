@@ -354,7 +354,7 @@ fn string_of_escapes(bytes: &[u8], mut at: usize) -> Scanned<usize> {
 }
 
 /// The twin of both, byte by byte: for what is damaged, and for the end of a document.
-fn string_plainly(bytes: &[u8], mut at: usize) -> Scanned<usize> {
+pub(super) fn string_plainly(bytes: &[u8], mut at: usize) -> Scanned<usize> {
     loop {
         match bytes.get(at) {
             Some(b'"') => return Ok(at + 1),

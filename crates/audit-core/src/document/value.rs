@@ -399,7 +399,7 @@ pub(crate) fn into_text(bytes: Vec<u8>) -> String {
 }
 
 /// The character that an escape stands for, and its length in bytes.
-fn decode(escape: &[u8]) -> Option<(char, usize)> {
+pub(super) fn decode(escape: &[u8]) -> Option<(char, usize)> {
     let character = match escape.get(1)? {
         byte @ (b'"' | b'\\' | b'/') => char::from(*byte),
         b'b' => '\u{8}',
