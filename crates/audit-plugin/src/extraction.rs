@@ -59,11 +59,12 @@ impl std::error::Error for UnknownField {}
 /// What an event is recognised by.
 ///
 /// Numbers start again with each opening and memory is used again for each batch, so neither is enough alone;
-/// in both cases [`Extraction::forget`] is called. Where events come from elsewhere (a capture file, or another
+/// in both cases another epoch begins. Where events come from elsewhere (a capture file, or another
 /// plugin), the host calls neither `open` nor `next_batch`: there the timestamp tells events apart that were read
 /// into the same place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct EventKey {
+    pub(crate) epoch: u64,
     pub(crate) number: u64,
     pub(crate) timestamp: u64,
     pub(crate) address: usize,
@@ -88,11 +89,6 @@ pub(crate) struct Extraction<F> {
 }
 
 impl<F: Fields> Extraction<F> {
-    /// The next event is another one, whatever it looks like.
-    pub(crate) fn forget(&mut self) {
-        self.key = None;
-    }
-
     /// Starts a call: the values of the call before are gone.
     #[inline]
     pub(crate) fn begin(&mut self, key: EventKey, payload: &[u8]) {
@@ -227,7 +223,7 @@ mod tests {
         }
     }
 
-    const KEY: EventKey = EventKey { number: 1, timestamp: 2, address: 3, length: 4 };
+    const KEY: EventKey = EventKey { epoch: 0, number: 1, timestamp: 2, address: 3, length: 4 };
 
     /// How often two calls with these keys read.
     #[track_caller]
@@ -241,19 +237,11 @@ mod tests {
     #[test]
     fn a_document_is_read_once_per_event() {
         check(KEY, 1);
+        check(EventKey { epoch: 9, ..KEY }, 2);
         check(EventKey { number: 9, ..KEY }, 2);
         check(EventKey { timestamp: 9, ..KEY }, 2);
         check(EventKey { address: 9, ..KEY }, 2);
         check(EventKey { length: 9, ..KEY }, 2);
-    }
-
-    #[test]
-    fn what_was_forgotten_is_read_again() {
-        let mut extraction = Extraction::<Counting>::default();
-        extraction.begin(KEY, b"");
-        extraction.forget();
-        extraction.begin(KEY, b"");
-        assert_eq!(extraction.fields.reads, 2);
     }
 
     #[test]

@@ -6,12 +6,13 @@
 
 use std::ffi::{CStr, CString};
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use event_source::metrics::{MetricGroup, MetricKind};
 use event_source::{ErrorKind, Pump, SourceError, SourceMetrics, chain};
 
-use crate::abi::turn::{Taken, Turn};
+use crate::abi::turn::Turn;
 use crate::config;
 use crate::extraction::Extraction;
 use crate::instance::Instance;
@@ -34,6 +35,7 @@ pub(crate) struct Running<P: Plugin> {
     source_metrics: Arc<SourceMetrics>,
     metrics: Vec<Group>,
     extraction: Turn<Extraction<P::Fields>>,
+    epoch: AtomicU64,
     /// The payload that was shown last, as a C string.
     shown: Mutex<Vec<u8>>,
     /// Last: what is dropped before may still have something to say.
@@ -135,6 +137,7 @@ impl<P: Plugin> Running<P> {
             source_metrics,
             metrics,
             extraction: Turn::default(),
+            epoch: AtomicU64::new(0),
             shown: Mutex::default(),
             _log: log,
         })
@@ -142,9 +145,20 @@ impl<P: Plugin> Running<P> {
 
     /// The memory of extraction.
     #[inline]
-    pub(crate) fn extraction(&self) -> Taken<'_, Extraction<P::Fields>> {
-        // What a panic left behind is not half done: see `Extraction::begin`.
-        self.extraction.take()
+    pub(crate) fn extraction(&self) -> &Turn<Extraction<P::Fields>> {
+        &self.extraction
+    }
+
+    /// The memory of events is about to be used again, and their numbers may be: what comes is another event,
+    /// whatever it looks like.
+    pub(crate) fn forget_events(&self) {
+        self.epoch.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A number that is another one after each [`forget_events`](Self::forget_events).
+    #[inline]
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Relaxed)
     }
 
     /// Where a payload is kept while the host looks at it.
@@ -168,7 +182,7 @@ impl<P: Plugin> Running<P> {
 impl<P: Provider> Running<P> {
     /// Opens the source: the first I/O, and the first thread.
     pub(crate) fn open(&self, parameters: &str) -> Result<Instance, SourceError> {
-        self.extraction().forget();
+        self.forget_events();
         let opening = self.plugin.open(parameters, Arc::clone(&self.source_metrics))?;
         let options = self.plugin.pump_options();
         let pump = Pump::start(&options, Arc::clone(&self.source_metrics), opening)?;

@@ -42,6 +42,8 @@ pub fn fields<P: Plugin>(cell: &'static Text) -> *const c_char {
 /// # Safety
 /// `plugin` is null or comes from `init` of the same `P`, and is not destroyed; `event` and `input` are null or point
 /// to valid structs, with a valid event and `num_fields` valid fields, which nobody else looks at during this call.
+/// No other call of this function with the same plugin is under way: the results of one live until the next begins, so
+/// no host could do that and read them.
 pub unsafe fn extract_fields<P: Plugin>(
     plugin: *mut ss_plugin_t,
     event: *const ss_plugin_event_input,
@@ -57,8 +59,11 @@ pub unsafe fn extract_fields<P: Plugin>(
         let (event, input) = unsafe { (event.as_ref(), input.as_ref()) };
         let event = event.ok_or("the host gave no event to extract from")?;
         let input = input.ok_or("the host gave no fields to extract")?;
+        // SAFETY: as promised by the caller: extractions follow each other.
+        let mut extraction =
+            unsafe { running.extraction().take() }.ok_or("the host extracts twice at once")?;
         // SAFETY: as promised by the caller.
-        unsafe { extract_into(&mut running.extraction(), event, input) }.map_err(Failure::UnknownField)
+        unsafe { extract_into(&mut extraction, running.epoch(), event, input) }.map_err(Failure::UnknownField)
     });
     match extracted {
         Ok(Ok(())) => return ss_plugin_rc_SS_PLUGIN_SUCCESS,
@@ -85,6 +90,7 @@ impl From<&'static str> for Failure {
 #[inline]
 unsafe fn extract_into<F: Fields>(
     extraction: &mut Extraction<F>,
+    epoch: u64,
     event: &ss_plugin_event_input,
     input: &ss_plugin_field_extract_input,
 ) -> Result<(), UnknownField> {
@@ -98,8 +104,13 @@ unsafe fn extract_into<F: Fields>(
     let bytes = unsafe { event_bytes(event) }.unwrap_or_default();
     // An event of another kind has no value: an empty payload.
     let (payload, timestamp) = event::decode(bytes).unwrap_or_default();
-    let key =
-        EventKey { number: event.evtnum, timestamp, address: payload.as_ptr().addr(), length: payload.len() };
+    let key = EventKey {
+        epoch,
+        number: event.evtnum,
+        timestamp,
+        address: payload.as_ptr().addr(),
+        length: payload.len(),
+    };
     extraction.begin(key, payload);
     let (starts, lengths) = if let [field] = fields {
         // SAFETY: the host's field, with a C string as key or none.

@@ -100,7 +100,7 @@ pub unsafe fn next_batch<P: Provider>(
         (Some(state), Some(instance)) => guard("reading the next batch", || {
             if let Some(running) = state.running() {
                 // The memory that the document was read from is about to be used again.
-                running.extraction().forget();
+                running.forget_events();
             }
             match instance.next_batch() {
                 Outcome::Batch(events) => {
