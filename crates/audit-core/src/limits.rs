@@ -14,6 +14,10 @@ pub const MAX_DEPTH: usize = 512;
 /// ([`RejectedKind::TooLarge`](crate::RejectedKind::TooLarge)).
 pub const MAX_PAYLOAD: usize = u32::MAX as usize - 1;
 
+/// The largest document, in bytes, of which an index remembers where strings and brackets are. It takes half of that
+/// in memory, which is kept for the next one. A larger one is read anew for each place that is looked into.
+pub(crate) const MAX_MARKED: usize = 256 << 10;
+
 /// The largest indented text of a document ([`Document::indented`](crate::Document::indented)), in bytes.
 ///
 /// Indenting makes an event two to three times as large, and one that is meant to, a thousand times: beyond this

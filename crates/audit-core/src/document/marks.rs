@@ -5,10 +5,7 @@ use std::cell::Cell;
 use super::block::{BLOCK, Block, escaped, parity};
 #[cfg(doc)]
 use super::skimmer::Skimmer;
-
-/// What is remembered of a document: up to this size, in bytes. Marks take half of what they are of.
-/// A larger one is understood as far as it is asked for, each time anew.
-const LARGEST: usize = 256 << 10;
+use crate::limits::MAX_MARKED;
 
 /// Of 64 bytes, a bit for each; the lowest is the first byte's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,7 +53,7 @@ impl Marks {
     /// Those of another document, in the same memory.
     pub(crate) fn rebuild(&mut self, bytes: &[u8]) {
         self.0.clear();
-        if bytes.len() > LARGEST {
+        if bytes.len() > MAX_MARKED {
             return;
         }
         let mut carry = Carry::default();
@@ -182,4 +179,41 @@ pub(crate) fn next_depth(depth: u32, byte: Option<&u8>) -> u32 {
     // Of all that a mark takes for brackets, those that open have this bit alone, and those that close that one; the
     // rest has both or none. No branch, since nobody can foresee which comes next.
     depth.wrapping_add(u32::from(byte >> 1 & 1)).wrapping_sub(u32::from(byte >> 2 & 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Index;
+    use crate::fields::path::Node;
+
+    #[test]
+    fn an_event_says_the_same_with_marks_and_without() {
+        for filler in [0, MAX_MARKED] {
+            let filler = "y".repeat(filler);
+            let event = format!(
+                r#"{{"auditID":"1","requestObject":{{"data":{{"a":"{filler}"}},"spec":{{"ports":[{{}},[]],"type":"x"}}}},"verb":"get"}}"#
+            );
+            let index = Index::parse(event.as_bytes()).unwrap();
+            let text = |node| index.view(event.as_bytes()).get(node).unwrap().text().into_owned();
+            assert_eq!(text(Node::ServiceType), "x");
+            assert_eq!(text(Node::ServicePorts), "[{},[]]");
+            assert_eq!(text(Node::Verb), "get");
+            assert_eq!(text(Node::Data).len(), filler.len() + r#"{"a":""}"#.len());
+        }
+    }
+
+    #[test]
+    fn only_what_is_understood_has_marks() {
+        for (document, count) in [
+            (r#"{"a\\":"\""}"#.to_owned(), 1),
+            (r#"{"a":\"b"}"#.to_owned(), 0),
+            (" ".repeat(MAX_MARKED), MAX_MARKED / BLOCK),
+            (" ".repeat(MAX_MARKED + 1), 0),
+        ] {
+            let mut marks = Marks::default();
+            marks.rebuild(document.as_bytes());
+            assert_eq!(marks.as_slice().len(), count);
+        }
+    }
 }
