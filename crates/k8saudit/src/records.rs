@@ -151,7 +151,7 @@ mod tests {
     fn check_line(line: &str, expect: &[&str]) {
         let mut events = Vec::new();
         let bytes = Bytes::copy_from_slice(line.as_bytes());
-        records().decode(FileRecord { bytes, is_cut: false }, &mut events);
+        records().decode(FileRecord { bytes }, &mut events);
         let id = |event: &Event| {
             let text = String::from_utf8_lossy(&event.payload).into_owned();
             text.split_once("auditID\":\"").and_then(|(_, rest)| Some(rest.split_once('"')?.0.to_owned()))
