@@ -37,7 +37,9 @@ pub fn main(args: &[String]) -> Result<ExitCode> {
 /// # Errors
 /// When a plugin does not build, or must not ship as it is.
 pub fn build_all(workspace: &Workspace, profile: Profile) -> Result<()> {
-    PLUGINS.iter().try_for_each(|plugin| build(workspace, plugin, profile))
+    // Together, so that what they share is built once.
+    plugins::build(workspace, profile, &PLUGINS.map(|plugin| plugin.name))?;
+    PLUGINS.iter().try_for_each(|plugin| check(workspace, plugin, profile))
 }
 
 /// Where the plugins are put.
@@ -45,8 +47,7 @@ pub fn folder(workspace: &Workspace) -> PathBuf {
     workspace.target("plugins")
 }
 
-fn build(workspace: &Workspace, plugin: &PluginPackage, profile: Profile) -> Result<()> {
-    plugins::build(workspace, profile, &[plugin.name])?;
+fn check(workspace: &Workspace, plugin: &PluginPackage, profile: Profile) -> Result<()> {
     let built = plugin.artifact(workspace, profile);
     let bytes = fs::read(&built).with_context(|| format!("cannot read `{}`", built.display()))?;
     let inspection =

@@ -40,8 +40,8 @@ impl PluginPackage {
     }
 }
 
-/// Builds packages in one call of cargo, which is faster than one after the other. Features of what they share
-/// are those of all of them: what ships is built alone.
+/// Builds packages in one call of cargo, which is much faster than one after the other. Features of what they share
+/// are those of all of them; what a plugin does not use of that is not linked.
 ///
 /// # Errors
 /// When the build fails; cargo has said why.

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::report::Report;
-use crate::plugins::{self, JSON, K8SAUDIT, PluginPackage};
+use crate::plugins::{self, JSON, K8SAUDIT, PLUGINS, PluginPackage};
 use crate::workspace::{Profile, Workspace};
 
 /// `bench-host` and the plugins, built.
@@ -20,11 +20,9 @@ pub(crate) struct Harness {
 }
 
 impl Harness {
-    /// Builds everything: each plugin alone, as what ships is.
+    /// Builds everything: the plugins as what ships is.
     pub(crate) fn build(workspace: &Workspace) -> Result<Self> {
-        for plugin in [K8SAUDIT, JSON] {
-            plugins::build(workspace, Profile::Release, &[plugin.name])?;
-        }
+        plugins::build(workspace, Profile::Release, &PLUGINS.map(|plugin| plugin.name))?;
         let mut cargo = workspace.cargo();
         cargo.args(["build", "--profile", "harness", "--package", "bench-host"]);
         ensure!(cargo.status()?.success(), "cannot build `bench-host`");
