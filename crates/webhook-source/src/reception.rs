@@ -34,10 +34,21 @@ pub(crate) struct Reception<T> {
     pub(crate) timeouts: Timeouts,
     pub(crate) ledger: Arc<Ledger<T>>,
     pub(crate) metrics: Arc<WebhookMetrics>,
-    /// For each kind of answer that is told.
-    pub(crate) quiet: [Quiet; 7],
+    pub(crate) quiet: Quiets,
     /// For connections on which no TLS came about.
     pub(crate) no_tls: Quiet,
+}
+
+/// For each kind of answer that is told.
+#[derive(Debug, Default)]
+pub(crate) struct Quiets {
+    bad: Quiet,
+    unauthorized: Quiet,
+    too_slow: Quiet,
+    too_large: Quiet,
+    other_type: Quiet,
+    other_encoding: Quiet,
+    defect: Quiet,
 }
 
 /// Where one can ask whether events flow.
@@ -141,24 +152,24 @@ impl<T: Send + 'static> Reception<T> {
 
     /// Counts an answer, and tells of those that somebody has to look after, once a minute each.
     fn tell(&self, answer: &Answer, peer: SocketAddr) {
-        let metrics = &self.metrics;
-        let (counter, kind) = match answer {
+        let (metrics, quiet) = (&self.metrics, &self.quiet);
+        let (counter, quiet) = match answer {
             Answer::Healthy | Answer::Stalled(_) => return,
             Answer::Confirmed => return metrics.requests_confirmed.increment(),
             Answer::Again(why) => return self.ledger.tell_unconfirmed(*why),
             // Whoever looks around in a network asks for paths that are not there.
             Answer::NotFound | Answer::MethodNotAllowed(_) => return metrics.requests_elsewhere.increment(),
             Answer::Incomplete => return metrics.requests_incomplete.increment(),
-            Answer::Bad(_) => (&metrics.requests_bad, 0),
-            Answer::Unauthorized => (&metrics.requests_unauthorized, 1),
-            Answer::TooSlow => (&metrics.requests_too_slow, 2),
-            Answer::TooLarge(_) => (&metrics.requests_too_large, 3),
-            Answer::OtherType(_) => (&metrics.requests_of_other_type, 4),
-            Answer::OtherEncoding => (&metrics.requests_of_other_type, 5),
-            Answer::Defect => (&metrics.requests_defective, 6),
+            Answer::Bad(_) => (&metrics.requests_bad, &quiet.bad),
+            Answer::Unauthorized => (&metrics.requests_unauthorized, &quiet.unauthorized),
+            Answer::TooSlow => (&metrics.requests_too_slow, &quiet.too_slow),
+            Answer::TooLarge(_) => (&metrics.requests_too_large, &quiet.too_large),
+            Answer::OtherType(_) => (&metrics.requests_of_other_type, &quiet.other_type),
+            Answer::OtherEncoding => (&metrics.requests_of_other_type, &quiet.other_encoding),
+            Answer::Defect => (&metrics.requests_defective, &quiet.defect),
         };
         counter.increment();
-        if self.quiet.get(kind).is_some_and(Quiet::is_due) {
+        if quiet.is_due() {
             let (name, status, total) = (&self.name, answer.status().as_u16(), counter.get());
             // A reason may quote what was sent.
             let reason = answer.reason();

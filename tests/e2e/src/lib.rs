@@ -13,6 +13,7 @@ mod host;
 
 pub use host::{Evaluated, Host, HostOptions, Log, SECRET, State};
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -41,4 +42,16 @@ pub fn beside() -> RwLockReadGuard<'static, ()> {
 /// Says that a tier is left out, in the form that is counted.
 pub fn skip(tier: &str, why: &str) {
     println!("test-tier skipped: {tier}: {why}");
+}
+
+/// Adds what a run evaluated that was killed: how much of it was known, and how much may have been in no checkpoint,
+/// when everything is in one that was evaluated `checkpointed_ms` before the end.
+pub fn add_run(evaluated: &mut Vec<Evaluated>, run: Vec<Evaluated>, checkpointed_ms: i64) -> (usize, usize) {
+    let known: HashSet<&str> = evaluated.iter().map(|event| event.audit_id.as_str()).collect();
+    let repeated = run.iter().filter(|event| known.contains(event.audit_id.as_str())).count();
+    let end = evaluated.iter().map(|event| event.at_ms).max().unwrap_or(i64::MIN + 100_000);
+    let since = end - checkpointed_ms;
+    let allowed = evaluated.iter().filter(|event| event.at_ms >= since).count();
+    evaluated.extend(run);
+    (repeated, allowed)
 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use e2e::{Evaluated, Host, beside, skip};
+use e2e::{Evaluated, Host, add_run, beside, skip};
 use emulators::event_hubs::Generated;
 use serde_json::json;
 
@@ -14,6 +14,7 @@ use crate::setup::{Azure, HUB, MINUTE, compare, count, until};
 const INTERVAL: f64 = 0.5;
 /// What writing a checkpoint and a tick of the reader may add, on a machine that is busy.
 const SLACK_MS: i64 = 500;
+const CHECKPOINTED_MS: i64 = (INTERVAL * 1000.0) as i64 + SLACK_MS;
 
 /// Twenty kills while events arrive; the partitions are free again when their owner has been gone for the expiry.
 #[test]
@@ -42,13 +43,13 @@ fn killed_twenty_times_nothing_is_missing() {
         let some = evaluated.len() + random.usize(1..2000);
         host.wait(MINUTE, "some events", |state| evaluated.len() + state.events.len() >= some);
         let run = host.kill();
-        let (again, since) = add(&mut evaluated, run);
+        let (again, since) = add_run(&mut evaluated, run, CHECKPOINTED_MS);
         repeated += again;
         allowed += since;
     }
     let host = azure.host(config);
     wait_for_rest(&host, &evaluated, RECORDS);
-    let (again, since) = add(&mut evaluated, host.kill());
+    let (again, since) = add_run(&mut evaluated, host.kill(), CHECKPOINTED_MS);
     repeated += again;
     allowed += since;
     println!(
@@ -58,17 +59,6 @@ fn killed_twenty_times_nothing_is_missing() {
     let compared = compare(&azure.hubs, &count(&evaluated));
     assert_eq!((compared.missing, compared.unknown), (0, 0));
     assert!(repeated <= allowed, "{repeated} repeated, where at most {allowed} were in no checkpoint");
-}
-
-/// Adds what one run evaluated: how much of it was known, and how much may have been in no checkpoint.
-fn add(evaluated: &mut Vec<Evaluated>, run: Vec<Evaluated>) -> (usize, usize) {
-    let known: HashSet<&str> = evaluated.iter().map(|event| event.audit_id.as_str()).collect();
-    let repeated = run.iter().filter(|event| known.contains(event.audit_id.as_str())).count();
-    let end = evaluated.iter().map(|event| event.at_ms).max().unwrap_or(i64::MIN + 100_000);
-    let since = end - (INTERVAL * 1000.0) as i64 - SLACK_MS;
-    let allowed = evaluated.iter().filter(|event| event.at_ms >= since).count();
-    evaluated.extend(run);
-    (repeated, allowed)
 }
 
 #[track_caller]

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-use e2e::{Evaluated, beside};
+use e2e::{Evaluated, add_run, beside};
 use emulators::cloudwatch::Generated;
 use serde_json::json;
 
@@ -17,6 +17,7 @@ use crate::setup::{MINUTE, host};
 const INTERVAL: f64 = 0.5;
 /// What writing a checkpoint and a tick of the reader may add, on a machine that is busy.
 const SLACK_MS: i64 = 700;
+const CHECKPOINTED_MS: i64 = (INTERVAL * 1000.0) as i64 + SLACK_MS;
 
 fn open(path: &Path) -> File {
     OpenOptions::new().create(true).append(true).open(path).unwrap()
@@ -77,7 +78,7 @@ fn killed_twenty_times_over_a_hundred_rotations_nothing_is_missing() {
             let host = host(config.clone(), &open);
             host.wait(MINUTE, "some events", |state| !state.events.is_empty());
             std::thread::sleep(Duration::from_millis(random.u64(0..1400)));
-            let (again, since) = add(&mut evaluated, host.kill());
+            let (again, since) = add_run(&mut evaluated, host.kill(), CHECKPOINTED_MS);
             repeated += again;
             allowed += since;
             // Some rotations come while nobody reads.
@@ -94,7 +95,7 @@ fn killed_twenty_times_over_a_hundred_rotations_nothing_is_missing() {
         rest.collect::<HashSet<_>>().len() + before.len() >= written as usize
     });
     let lines: Vec<_> = host.state().logged("error").iter().map(|line| (*line).to_owned()).collect();
-    let (again, since) = add(&mut evaluated, host.kill());
+    let (again, since) = add_run(&mut evaluated, host.kill(), CHECKPOINTED_MS);
     repeated += again;
     allowed += since;
     let ids: HashSet<&str> = evaluated.iter().map(|event| event.audit_id.as_str()).collect();
@@ -105,15 +106,4 @@ fn killed_twenty_times_over_a_hundred_rotations_nothing_is_missing() {
     assert_eq!(missing, 0, "{lines:#?}");
     assert!(rotations >= 100, "{rotations}");
     assert!(repeated <= allowed, "{repeated} repeated, where at most {allowed} were in no checkpoint");
-}
-
-/// Adds what one run evaluated: how much of it was known, and how much may have been in no checkpoint.
-fn add(evaluated: &mut Vec<Evaluated>, run: Vec<Evaluated>) -> (usize, usize) {
-    let known: HashSet<&str> = evaluated.iter().map(|event| event.audit_id.as_str()).collect();
-    let repeated = run.iter().filter(|event| known.contains(event.audit_id.as_str())).count();
-    let end = evaluated.iter().map(|event| event.at_ms).max().unwrap_or(i64::MIN + 100_000);
-    let since = end - (INTERVAL * 1000.0) as i64 - SLACK_MS;
-    let allowed = evaluated.iter().filter(|event| event.at_ms >= since).count();
-    evaluated.extend(run);
-    (repeated, allowed)
 }
