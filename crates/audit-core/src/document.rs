@@ -12,9 +12,11 @@
 //! document that is broken behind the part that was asked may still give values.
 
 mod block;
+mod finder;
 mod indent;
 mod lanes;
 mod marks;
+mod places;
 mod pointer;
 pub(crate) mod scan;
 mod skimmer;
@@ -29,10 +31,13 @@ use crate::fields::path::{NODES, Node};
 #[cfg(doc)]
 use crate::limits::MAX_DEPTH;
 use crate::limits::MAX_PAYLOAD;
+use crate::splice::Splices;
+use finder::Finder;
 use marks::Marks;
 use scan::{ScanError, ScanErrorKind};
 use skimmer::Skimmer;
 
+pub use places::Places;
 pub use pointer::Pointer;
 pub(crate) use value::{Key, Value, into_text, unescape, unescape_bytes};
 
@@ -117,9 +122,6 @@ pub struct Index {
     /// A bit for each place whose children were looked for.
     opened: Cell<u64>,
 }
-
-// A bit for each place must fit.
-const _: () = assert!(NODES <= 64);
 
 impl Default for Index {
     /// The index of no event: it has no values.
@@ -260,31 +262,79 @@ impl Index {
     /// that was not known yet.
     #[inline]
     pub(crate) fn fill(&self, parent: Node, key: Key<'_>, start: usize, end: usize) -> bool {
-        let named = parent.child(key.raw()).or_else(|| match scan::is_escaped(key.raw()) {
+        let child = self.missing_child(parent, key);
+        if let Some(child) = child {
+            self.set(child, start, end);
+        }
+        child.is_some()
+    }
+
+    /// The named child, unless it is known already.
+    #[inline]
+    fn missing_child(&self, parent: Node, key: Key<'_>) -> Option<Node> {
+        let child = parent.child(key.raw()).or_else(|| match scan::is_escaped(key.raw()) {
             true => parent.child(key.text().as_bytes()),
             false => None,
-        });
-        if let Some(slot) = named.and_then(|child| self.slots.get(child.index()))
-            && slot.get().is_empty()
-        {
+        })?;
+        self.slots.get(child.index())?.get().is_empty().then_some(child)
+    }
+
+    #[inline]
+    fn set(&self, node: Node, start: usize, end: usize) {
+        if let Some(slot) = self.slots.get(node.index()) {
             slot.set(Slot::new(start, end));
-            return true;
         }
-        false
     }
 
     fn close_root(&self, start: usize, end: usize) {
-        if let Some(root) = self.slots.first() {
-            root.set(Slot::new(start, end));
-        }
+        self.set(Node::Root, start, end);
         self.opened.set(1);
     }
 
-    /// An index whose top level the caller has found by [`Index::fill`], while validating it: of a payload
-    /// that is the object and nothing else.
+    /// Passes the value of a member of the top level, strictly, and finds all named places in it. Returns where it
+    /// ends, and what it is, unless that was there before.
+    pub(crate) fn fill_strictly(
+        &self,
+        payload: &[u8],
+        key: Key<'_>,
+        start: usize,
+    ) -> Result<(usize, Option<Node>), ScanError> {
+        let member = self.missing_child(Node::Root, key);
+        let end = match member {
+            Some(node) if node.children_count() > 0 => {
+                scan::walk(payload, start, 1, &mut Finder::new(self, payload, node))?
+            }
+            _ => scan::walk(payload, start, 1, &mut ())?,
+        };
+        if let Some(node) = member {
+            self.set(node, start, end);
+        }
+        Ok((end, member))
+    }
+
+    /// Ends what [`fill_strictly`](Index::fill_strictly) has done for each member: the payload is the object and
+    /// nothing else, and all its places are known.
     pub(crate) fn seal(&mut self, len: usize) {
         self.len = len;
-        self.close_root(0, len);
+        self.set(Node::Root, 0, len);
+        self.opened.set(u64::MAX);
+    }
+
+    /// Lets the places follow what `splices` does to the payload: each replaces one value, or inserts members in front
+    /// of a closing brace.
+    pub(crate) fn follow(&mut self, splices: &Splices) {
+        let moved = |position: u32| u32::try_from(splices.moved(position as usize)).unwrap_or_default();
+        for slot in &mut self.slots {
+            let Slot { start, end } = slot.get_mut();
+            (*start, *end) = (moved(*start), moved(*end));
+        }
+        self.len = splices.len_after(self.len);
+    }
+
+    /// Looks for the children of `node` that are not known yet.
+    pub(crate) fn reopen(&mut self, payload: &[u8], node: Node) {
+        self.opened.set(self.opened.get() & !(1 << node.index()));
+        self.view(payload).open(node);
     }
 }
 

@@ -5,8 +5,8 @@
 use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::document::Document;
 use crate::document::scan::Kind;
+use crate::document::{Document, Index, Places};
 use crate::fields::path::Node;
 use crate::{SalvageReason, UnixNanos};
 
@@ -21,8 +21,22 @@ pub struct AuditEvent {
     pub timestamp: UnixNanos,
     /// Why parts of it are missing, if they are; the gravest reason where there are several.
     pub salvaged: Option<SalvageReason>,
+    /// Where its parts are, for [`Index::restore`].
+    pub places: Places,
+    /// Of an event that had to be made smaller: what it was known by before.
+    pub(crate) known_by: Option<EventIdentity>,
+}
+
+impl AuditEvent {
     /// By what it is known when it arrives a second time; `None` also where parts were lost before it arrived.
-    pub identity: Option<EventIdentity>,
+    pub fn identity(&self) -> Option<EventIdentity> {
+        if self.salvaged.is_some_and(SalvageReason::loses_parts) {
+            return self.known_by;
+        }
+        let mut index = Index::default();
+        index.restore(self.places.as_ref(), self.payload.len());
+        EventIdentity::of(index.view(&self.payload))
+    }
 }
 
 /// A hash of what tells an event from all others, equal wherever the event went: two copies of it that came by

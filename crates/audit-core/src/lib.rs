@@ -25,10 +25,11 @@
 //! let payload = br#"{"kind":"Event","auditID":"1","user":{"username":"jane"}}"#;
 //! let outcome = envelope::split(&payload.to_vec().into(), UnixNanos(0), &Limits::default());
 //! let event = &outcome.events[0];
-//! let index = Index::parse(&event.payload)?;
+//! let mut index = Index::default();
+//! assert!(index.restore(event.places.as_ref(), event.payload.len()));
 //! let field = FieldId::all().find(|field| field.spec().display == "User name").ok_or("no such field")?;
 //! extract(field, Argument::None, index.view(&event.payload), &mut Print);
-//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # Ok::<(), &str>(())
 //! ```
 
 pub mod document;
@@ -41,7 +42,7 @@ pub mod salvage;
 mod splice;
 pub mod time;
 
-pub use document::{Document, Index, ParseError, Pointer};
+pub use document::{Document, Index, ParseError, Places, Pointer};
 pub use event::{AuditEvent, EventIdentity, Rejected, RejectedKind, SplitOutcome};
 pub use extract::{Argument, ValueSink, extract, extract_at};
 pub use fields::FieldId;

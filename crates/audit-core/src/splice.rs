@@ -32,6 +32,14 @@ impl Splices {
         (len + added).saturating_sub(removed)
     }
 
+    /// Where a value begins or ends then that does so at `at` now. None begins where something is inserted.
+    pub(crate) fn moved(&self, at: usize) -> usize {
+        self.list
+            .iter()
+            .filter(|(range, _)| range.start < at)
+            .fold(at, |moved, (range, with)| (moved + with.len()).saturating_sub(range.len()))
+    }
+
     /// The document with everything replaced. Ranges must not overlap; of two that do, the later is left
     /// out, and so is one that does not lie within `bytes`.
     pub(crate) fn apply(mut self, bytes: &[u8]) -> Vec<u8> {

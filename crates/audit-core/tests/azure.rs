@@ -572,7 +572,7 @@ fn the_limit_holds_with_annotations() {
 fn identity(log: &str) -> Option<EventIdentity> {
     let outcome = split(format!(r#"{{"properties":{{"log":{}}}}}"#, quoted(log)));
     let [event] = outcome.split.events.as_slice() else { panic!("{outcome:?}") };
-    event.identity
+    event.identity()
 }
 
 #[test]
@@ -586,7 +586,7 @@ fn an_event_that_arrives_twice_is_known() {
         r#"{{"records":[{{"category":"kube-audit","resourceId":"/A/B","properties":{{"log":{}}}}},{{"properties":{{"log":{event}}},"category":"kube-audit-admin"}}]}}"#,
         quoted(&event)
     );
-    let identities: Vec<_> = split(twice).split.events.iter().map(|event| event.identity).collect();
+    let identities: Vec<_> = split(twice).split.events.iter().map(|event| event.identity()).collect();
     assert_eq!(identities, [Some(known); 2]);
     let with = |more: &str| format!("{}{more}}}", event.strip_suffix('}').unwrap());
     let large = format!(r#"{},"userAgent":"{}"}}"#, event.strip_suffix('}').unwrap(), "x".repeat(2 << 20));
@@ -687,7 +687,7 @@ fn real_messages() {
                 Some(event.timestamp)
             );
             assert_eq!(event.salvaged, None);
-            assert!(event.identity.is_some());
+            assert!(event.identity().is_some());
         }
         assert_eq!(outcome.split.events.len(), records.len());
     }

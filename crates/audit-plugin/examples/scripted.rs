@@ -10,6 +10,7 @@ use std::future::{Future, pending};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use audit_core::Index;
 use audit_plugin::extraction::{Argument, Fields, UnknownField, Values};
 use audit_plugin::{AuditFields, CommonConfig, Plugin, Provider, Seconds, config};
 use event_source::metrics::{MetricGroup, MetricKind, MetricSpec};
@@ -63,6 +64,8 @@ struct Script {
     batch: u64,
     /// Bytes of padding in each of them.
     padding: usize,
+    /// The event whose places are noted for all of them.
+    noted_as: Option<String>,
     /// What comes after them.
     then: Step,
     /// Milliseconds that closing takes.
@@ -79,6 +82,7 @@ impl Default for Script {
             events: 0,
             batch: 10,
             padding: 0,
+            noted_as: None,
             then: Step::Idle,
             close_ms: 0,
             empty_batches: 0,
@@ -278,7 +282,9 @@ impl Actor {
                 )
             }
         };
-        Event { payload: text.into(), timestamp: 1_700_000_000_000_000_000 }
+        let index = self.script.noted_as.as_ref().and_then(|event| Index::parse(event.as_bytes()).ok());
+        let notes = index.map_or_else(Default::default, |index| index.places().into_bytes());
+        Event { notes, ..Event::new(text, 1_700_000_000_000_000_000) }
     }
 }
 
@@ -331,9 +337,9 @@ impl Fields for ScriptedFields {
         AuditFields::describe()
     }
 
-    fn read(&mut self, payload: &[u8], timestamp: u64) {
+    fn read(&mut self, payload: &[u8], timestamp: u64, notes: &[u8]) {
         assert_ne!(payload, b"panic", "told to panic while reading");
-        self.0.read(payload, timestamp);
+        self.0.read(payload, timestamp, notes);
     }
 
     fn extract(

@@ -22,7 +22,7 @@ impl Duplicates {
     /// An event without identity is none of them.
     pub fn drop_known(&mut self, events: &mut Vec<AuditEvent>) -> usize {
         let before = events.len();
-        events.retain(|event| event.identity.is_none_or(|identity| self.is_new(identity)));
+        events.retain(|event| event.identity().is_none_or(|identity| self.is_new(identity)));
         before - events.len()
     }
 

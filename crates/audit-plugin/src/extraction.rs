@@ -11,9 +11,13 @@ use std::ffi::{CStr, c_char};
 use std::fmt;
 use std::ops::Range;
 use std::ptr;
+use std::sync::Mutex;
 use std::sync::atomic::AtomicPtr;
 
 use values::Places;
+
+use crate::notes::Notes;
+use crate::state::lock;
 
 pub use audit_core::Argument;
 pub use audit_fields::AuditFields;
@@ -27,9 +31,10 @@ pub trait Fields: Default + Send + 'static {
     /// The fields as the host wants to know them, a JSON list; a field's number is its place in it.
     fn describe() -> String;
 
-    /// Takes up another event: its payload, and its time in nanoseconds since 1970. A payload that cannot be read
-    /// is no error: no field has a value then.
-    fn read(&mut self, payload: &[u8], timestamp: u64);
+    /// Takes up another event: its payload, its time in nanoseconds since 1970, and what the source noted about it
+    /// ([`event_source::Event::notes`]); nothing, when it comes from elsewhere. A payload that cannot be read is no
+    /// error: no field has a value then.
+    fn read(&mut self, payload: &[u8], timestamp: u64, notes: &[u8]);
 
     /// Appends the values of a field to `values`; `payload` is the one that was read last.
     ///
@@ -91,12 +96,13 @@ pub(crate) struct Extraction<F> {
 impl<F: Fields> Extraction<F> {
     /// Starts a call: the values of the call before are gone.
     #[inline]
-    pub(crate) fn begin(&mut self, key: EventKey, payload: &[u8]) {
+    pub(crate) fn begin(&mut self, key: EventKey, payload: &[u8], notes: &Mutex<Notes>) {
         self.values.clear();
         if self.key != Some(key) {
             // A panic in between must not leave half of a document behind.
             self.key = None;
-            self.fields.read(payload, key.timestamp);
+            let mut notes = lock(notes);
+            self.fields.read(payload, key.timestamp, notes.find(key.address, key.length));
             self.key = Some(key);
         }
     }
@@ -214,7 +220,7 @@ mod tests {
         fn describe() -> String {
             "[]".to_owned()
         }
-        fn read(&mut self, payload: &[u8], _: u64) {
+        fn read(&mut self, payload: &[u8], _: u64, _: &[u8]) {
             assert_ne!(payload, b"panic", "told to");
             self.reads += 1;
         }
@@ -229,8 +235,9 @@ mod tests {
     #[track_caller]
     fn check(second: EventKey, expect: usize) {
         let mut extraction = Extraction::<Counting>::default();
-        extraction.begin(KEY, b"");
-        extraction.begin(second, b"");
+        let notes = Mutex::default();
+        extraction.begin(KEY, b"", &notes);
+        extraction.begin(second, b"", &notes);
         assert_eq!(extraction.fields.reads, expect);
     }
 
@@ -247,9 +254,10 @@ mod tests {
     #[test]
     fn a_panic_leaves_no_document_behind() {
         let mut extraction = Extraction::<Counting>::default();
-        let call = std::panic::AssertUnwindSafe(|| extraction.begin(KEY, b"panic"));
+        let notes = Mutex::default();
+        let call = std::panic::AssertUnwindSafe(|| extraction.begin(KEY, b"panic", &notes));
         assert!(std::panic::catch_unwind(call).is_err());
-        extraction.begin(KEY, b"");
+        extraction.begin(KEY, b"", &notes);
         assert_eq!(extraction.fields.reads, 1);
     }
 }

@@ -76,7 +76,8 @@ impl Intake {
                 self.metrics.salvaged.increment();
                 self.metrics.salvaged_for(reason).increment();
             }
-            events.push(Event { payload: event.payload, timestamp: event.timestamp.0 });
+            let notes = event.places.into_bytes();
+            events.push(Event { payload: event.payload, timestamp: event.timestamp.0, notes });
         }
         for rejected in outcome.rejected {
             self.reject(rejected);

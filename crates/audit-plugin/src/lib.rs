@@ -59,7 +59,7 @@
 //!     fn name(&self) -> &str { "once" }
 //!     async fn next_batch(&mut self) -> Result<NextBatch<Event>, SourceError> {
 //!         Ok(self.0.take().map_or(NextBatch::Idle(Duration::from_secs(60)), |event| {
-//!             let records = vec![Event { payload: event.into(), timestamp: 0 }];
+//!             let records = vec![Event::new(event, 0)];
 //!             NextBatch::Records(RecordBatch { partition: PartitionId::new("once"), records, end: Cursor(1) })
 //!         }))
 //!     }
@@ -79,6 +79,7 @@ pub mod extraction;
 mod instance;
 mod intake;
 mod logging;
+mod notes;
 mod plugin;
 mod state;
 

@@ -17,6 +17,7 @@ use crate::config;
 use crate::extraction::Extraction;
 use crate::instance::Instance;
 use crate::logging::{Audience, HostLog, Registration};
+use crate::notes::Notes;
 use crate::{Plugin, Provider};
 
 /// libscap keeps that many bytes of an error; a longer one is written to the log as a whole.
@@ -36,6 +37,7 @@ pub(crate) struct Running<P: Plugin> {
     metrics: Vec<Group>,
     extraction: Turn<Extraction<P::Fields>>,
     epoch: AtomicU64,
+    notes: Mutex<Notes>,
     /// The payload that was shown last, as a C string.
     shown: Mutex<Vec<u8>>,
     /// Last: what is dropped before may still have something to say.
@@ -138,6 +140,7 @@ impl<P: Plugin> Running<P> {
             metrics,
             extraction: Turn::default(),
             epoch: AtomicU64::new(0),
+            notes: Mutex::default(),
             shown: Mutex::default(),
             _log: log,
         })
@@ -153,6 +156,13 @@ impl<P: Plugin> Running<P> {
     /// whatever it looks like.
     pub(crate) fn forget_events(&self) {
         self.epoch.fetch_add(1, Ordering::Relaxed);
+        lock(&self.notes).clear();
+    }
+
+    /// What is known of the events that the host has.
+    #[inline]
+    pub(crate) fn notes(&self) -> &Mutex<Notes> {
+        &self.notes
     }
 
     /// A number that is another one after each [`forget_events`](Self::forget_events).
@@ -204,6 +214,6 @@ pub(crate) fn panicked(during: &str, panic: &(dyn std::any::Any + Send)) -> Sour
 }
 
 /// A lock that a panic left behind guards nothing that is half done.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

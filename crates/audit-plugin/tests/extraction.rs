@@ -192,6 +192,31 @@ fn events_of_one_batch_are_not_mixed_up() {
     }
 }
 
+/// The source has read an event already: what it noted counts for that event, and for no other one.
+#[test]
+fn notes_of_the_source_count_for_its_own_events() {
+    let event = r#"{"auditID":"1","abcd":"as noted","verb":"as it is"}"#;
+    let noted_as = r#"{"auditID":"1","verb":"as noted","abcd":"as it is"}"#;
+    let plugin = Plugin::alone("");
+    let verb = |event: &HostEvent| plugin.extract(event, &[(number("ka.verb"), Arg::None)]).unwrap().concat();
+    let script = |noted_as: Option<&str>| {
+        serde_json::json!({ "payloads": [event, event], "batch": 2, "noted_as": noted_as }).to_string()
+    };
+    let mut noting = plugin.open(&script(Some(noted_as))).unwrap();
+    let events = noting.events();
+    for event in events.iter().chain(events.iter().rev()) {
+        assert_eq!(verb(event), ["as noted"]);
+        assert_eq!(verb(&event.numbered(7)), ["as it is"], "elsewhere in memory");
+    }
+    // Places of a payload of another length say nothing.
+    for other in [None, Some(r#"{"verb":"none of it"}"#)] {
+        let mut silent = plugin.open(&script(other)).unwrap();
+        assert_eq!(silent.events().iter().flat_map(&verb).collect::<Vec<_>>(), ["as it is", "as it is"]);
+    }
+    // The plugin knows one batch at a time.
+    assert_eq!(verb(&events[0]), ["as it is"]);
+}
+
 /// Once the largest event has been seen, a call allocates nothing: Falco makes one per field, rule and event.
 /// (A text with escapes is the exception, while it is unescaped.)
 #[test]

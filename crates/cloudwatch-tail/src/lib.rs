@@ -25,7 +25,7 @@
 //! impl Decode<LogMessage> for Lines {
 //!     fn decode(&mut self, line: LogMessage, events: &mut Vec<Event>) {
 //!         let timestamp = u64::try_from(line.timestamp_ms).unwrap_or_default() * 1_000_000;
-//!         events.push(Event { payload: line.message, timestamp });
+//!         events.push(Event::new(line.message, timestamp));
 //!     }
 //! }
 //!

@@ -22,7 +22,7 @@
 //! struct Messages;
 //! impl Decode<HubMessage> for Messages {
 //!     fn decode(&mut self, message: HubMessage, events: &mut Vec<Event>) {
-//!         events.push(Event { payload: message.body, timestamp: 0 });
+//!         events.push(Event::new(message.body, 0));
 //!     }
 //! }
 //!

@@ -22,7 +22,7 @@ pub(crate) struct Item {
 
 impl Item {
     fn bytes(&self) -> usize {
-        self.events.iter().map(|event| event.payload.len()).sum()
+        self.events.iter().map(Event::size).sum()
     }
 
     /// A batch of which no event is left still waits for its acknowledgement.
@@ -158,14 +158,13 @@ impl Queue {
 mod tests {
     use std::sync::Arc;
 
-    use bytes::Bytes;
     use futures::FutureExt;
 
     use super::*;
     use crate::ErrorKind;
 
     fn item(events: usize, bytes: usize) -> Item {
-        let event = Event { payload: Bytes::from(vec![b'x'; bytes]), timestamp: 0 };
+        let event = Event::new(vec![b'x'; bytes], 0);
         Item {
             source: 0,
             partition: PartitionId::new("p"),

@@ -16,6 +16,20 @@ pub struct Event {
     pub payload: Bytes,
     /// When it happened, in nanoseconds since the Unix epoch.
     pub timestamp: u64,
+    /// What the decoder knows about the payload, and the consumer would have to find out again; as both agree.
+    pub notes: Box<[u8]>,
+}
+
+impl Event {
+    /// One without notes.
+    pub fn new(payload: impl Into<Bytes>, timestamp: u64) -> Self {
+        Self { payload: payload.into(), timestamp, notes: Box::default() }
+    }
+
+    /// What it takes in memory, payload and notes.
+    pub(crate) fn size(&self) -> usize {
+        self.payload.len() + self.notes.len()
+    }
 }
 
 /// Names one partition: a log group, a hub's partition, a file.

@@ -81,7 +81,7 @@ struct Events;
 
 impl Decode<FileRecord> for Events {
     fn decode(&mut self, record: FileRecord, events: &mut Vec<Event>) {
-        events.push(Event { payload: record.bytes, timestamp: 0 });
+        events.push(Event::new(record.bytes, 0));
     }
 }
 

@@ -46,7 +46,7 @@
 //! impl Decode<FileRecord> for Lines {
 //!     fn decode(&mut self, line: FileRecord, events: &mut Vec<Event>) {
 //!         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-//!         events.push(Event { payload: line.bytes, timestamp: now.as_nanos() as u64 });
+//!         events.push(Event::new(line.bytes, now.as_nanos() as u64));
 //!     }
 //! }
 //!

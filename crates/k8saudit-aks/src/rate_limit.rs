@@ -179,8 +179,6 @@ impl<S: EventSource<Record = Event>> EventSource for Limited<S> {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
 
     /// Batches of that many events, one after the other; then nothing more.
@@ -194,7 +192,7 @@ mod tests {
         async fn next_batch(&mut self) -> Result<NextBatch<Event>, SourceError> {
             let Some(count) = self.0.pop() else { return Ok(NextBatch::End) };
             self.1.0 += 1;
-            let event = Event { payload: Bytes::new(), timestamp: 1 };
+            let event = Event::new("", 1);
             let partition = PartitionId::new("p");
             Ok(NextBatch::Records(RecordBatch { partition, records: vec![event; count], end: self.1 }))
         }

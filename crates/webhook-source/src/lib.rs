@@ -43,7 +43,7 @@
 //! struct Whole;
 //! impl Decode<Bytes> for Whole {
 //!     fn decode(&mut self, payload: Bytes, events: &mut Vec<Event>) {
-//!         events.push(Event { payload, timestamp: u64::MAX });
+//!         events.push(Event::new(payload, u64::MAX));
 //!     }
 //! }
 //!

@@ -14,11 +14,11 @@ use crate::{Index, UnixNanos};
 /// A document that lacks everything.
 const NOTHING: &[u8] = b"{}";
 
-/// Makes an event of `bytes`, which is one valid object with `index` as its top level.
+/// Makes an event of `bytes`, which is one valid object with this `index`.
 pub(super) fn admit(
-    bytes: Bytes,
-    index: &Index,
-    salvaged: Option<SalvageReason>,
+    mut bytes: Bytes,
+    index: &mut Index,
+    mut salvaged: Option<SalvageReason>,
     context: &Context<'_>,
 ) -> Result<AuditEvent, RejectedKind> {
     let document = index.view(&bytes);
@@ -26,43 +26,52 @@ pub(super) fn admit(
         let said_nothing = salvaged.is_some() && document.get(Node::Kind).is_none();
         return Err(if said_nothing { RejectedKind::CutTooEarly } else { RejectedKind::NotAuditEvent });
     }
-    let mut salvaged = salvaged;
     let timestamp = timestamp(document, salvaged.is_some()).unwrap_or(context.received);
 
     // Nearly all is ASCII, which is told faster.
-    let replaced = if bytes.is_ascii() || std::str::from_utf8(&bytes).is_ok() {
-        None
-    } else {
+    if !bytes.is_ascii() && std::str::from_utf8(&bytes).is_err() {
         salvaged = salvaged.max(Some(SalvageReason::InvalidUtf8));
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        let index = Index::parse(text.as_bytes()).map_err(|_| RejectedKind::NotJson)?;
-        Some((Bytes::from(text), index))
-    };
-    let (bytes, index) = match &replaced {
-        Some((bytes, index)) => (bytes, index),
-        None => (&bytes, index),
-    };
-    let is_whole = !salvaged.is_some_and(SalvageReason::loses_parts);
-    let identity = if is_whole { EventIdentity::of(index.view(bytes)) } else { None };
-    let max = context.limits.event_size();
-    let added = additions(index.view(bytes), salvaged, timestamp, context);
-    if added.len_after(bytes.len()) <= max {
-        let payload = if added.is_empty() { bytes.clone() } else { Bytes::from(added.apply(bytes)) };
-        return Ok(AuditEvent { payload, timestamp, salvaged, identity });
+        bytes = Bytes::from(String::from_utf8_lossy(&bytes).into_owned());
+        index.rebuild(&bytes).map_err(|_| RejectedKind::NotJson)?;
     }
+    let max = context.limits.event_size();
+    let mut added = additions(index.view(&bytes), salvaged, timestamp, context);
+    let mut known_by = None;
+    if added.len_after(bytes.len()) > max {
+        if !salvaged.is_some_and(SalvageReason::loses_parts) {
+            known_by = EventIdentity::of(index.view(&bytes));
+        }
+        salvaged = salvaged.max(Some(SalvageReason::TooLarge));
+        let nothing = Index::parse(NOTHING).unwrap_or_default();
+        let room = |document: Document<'_>| {
+            max.saturating_sub(additions(document, salvaged, timestamp, context).len_after(0))
+        };
+        // When all that is to be added is missing, and two commas.
+        let least_room = room(nothing.view(NOTHING)).saturating_sub(2);
+        bytes = Bytes::from(salvage::shrink(&bytes, index, room(index.view(&bytes)), least_room));
+        index.rebuild(&bytes).map_err(|_| RejectedKind::TooLarge)?;
+        added = additions(index.view(&bytes), salvaged, timestamp, context);
+    }
+    let payload = if added.is_empty() { bytes } else { add(&bytes, index, added)? };
+    Ok(AuditEvent { payload, timestamp, salvaged, places: index.places(), known_by })
+}
 
-    salvaged = salvaged.max(Some(SalvageReason::TooLarge));
-    let nothing = Index::parse(NOTHING).unwrap_or_default();
-    let room = |document: Document<'_>| {
-        max.saturating_sub(additions(document, salvaged, timestamp, context).len_after(0))
-    };
-    // When all that is to be added is missing, and two commas.
-    let least_room = room(nothing.view(NOTHING)).saturating_sub(2);
-    let mut shrunk = salvage::shrink(bytes, index, room(index.view(bytes)), least_room);
-    let index = Index::parse(&shrunk).map_err(|_| RejectedKind::TooLarge)?;
-    let added = additions(index.view(&shrunk), salvaged, timestamp, context);
-    shrunk = added.apply(&shrunk);
-    Ok(AuditEvent { payload: Bytes::from(shrunk), timestamp, salvaged, identity })
+/// The event with all that is to be added, and its index.
+fn add(bytes: &[u8], index: &mut Index, added: Splices) -> Result<Bytes, RejectedKind> {
+    let document = index.view(bytes);
+    // Then nothing is added but annotations beside others.
+    let has_all =
+        [Node::Annotations, Node::StageTimestamp].into_iter().all(|node| document.get(node).is_some());
+    if has_all {
+        index.follow(&added);
+    }
+    let payload = added.apply(bytes);
+    if has_all {
+        index.reopen(&payload, Node::Annotations);
+    } else {
+        index.rebuild(&payload).map_err(|_| RejectedKind::TooLarge)?;
+    }
+    Ok(Bytes::from(payload))
 }
 
 /// When it happened, as far as the event knows. Of an event that lost parts only the stage's own time

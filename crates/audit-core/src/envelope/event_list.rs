@@ -15,7 +15,7 @@ const ITEMS: &str = "items";
 /// Reads a payload from front to back.
 pub(super) struct Reader<'a> {
     payload: Bytes,
-    /// The top level of the object that was read last.
+    /// Of the object that was read last.
     index: Index,
     context: &'a Context<'a>,
     outcome: &'a mut SplitOutcome,
@@ -139,7 +139,7 @@ impl<'a> Reader<'a> {
     /// Makes an event of `bytes`, whose top level was just read, and which came from `start..end`; returns
     /// `end`.
     fn admit(&mut self, bytes: Bytes, salvaged: Option<SalvageReason>, start: usize, end: usize) -> usize {
-        match candidate::admit(bytes, &self.index, salvaged, self.context) {
+        match candidate::admit(bytes, &mut self.index, salvaged, self.context) {
             Ok(event) => {
                 self.outcome.events.push(event);
                 end
@@ -158,7 +158,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Reads the top level of the object at the start of `bytes` into `index`, strictly, up to a list's elements.
+/// Reads the object at the start of `bytes` into `index`, strictly, up to a list's elements.
 fn outline(bytes: &[u8], index: &mut Index) -> Result<Outline, ScanError> {
     index.clear();
     let mut identified = false;
@@ -167,9 +167,8 @@ fn outline(bytes: &[u8], index: &mut Index) -> Result<Outline, ScanError> {
         if !identified && bytes.get(value) == Some(&b'[') && key.is(ITEMS) {
             return Err(Halt::List(value));
         }
-        let end = scan::walk(bytes, value, 1, &mut ())?;
-        index.fill(Node::Root, key, value, end);
-        identified |= key.is(Node::AuditId.key());
+        let (end, member) = index.fill_strictly(bytes, key, value)?;
+        identified |= member == Some(Node::AuditId);
         Ok(end)
     });
     match len {

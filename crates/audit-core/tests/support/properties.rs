@@ -102,8 +102,14 @@ pub fn check_azure(data: &[u8]) {
     assert_eq!(split(cut).split.events.first(), whole.first());
 }
 
-/// Any bytes, as an event of the host.
+/// Any bytes, as an event of the host, and as what somebody says of its places.
 pub fn check_extract(data: &[u8]) {
+    let mut lied_to = Index::default();
+    if let Some((places, payload)) = data.split_at_checked(data.len() / 3)
+        && lied_to.restore(places, payload.len())
+    {
+        answers(&lied_to, payload, FieldId::all());
+    }
     let Ok(index) = Index::parse(data) else {
         let index = Index::default();
         assert_eq!(answers(&index, data, FieldId::all()), []);
@@ -193,7 +199,11 @@ fn check_event(event: &AuditEvent, limits: Limits) {
     assert!(text.starts_with('{') && text.ends_with('}'));
     serde_json::from_str::<serde::de::IgnoredAny>(text).expect("an event is JSON");
     assert!(text.len() <= limits.event_size(), "{} > {}", text.len(), limits.event_size());
-    Index::parse(&event.payload).expect("an event has an index");
+    let parsed = Index::parse(&event.payload).expect("an event has an index");
+    let mut restored = Index::default();
+    assert!(restored.restore(event.places.as_ref(), event.payload.len()), "places of another event");
+    let answers = |index| answers(index, &event.payload, FieldId::all());
+    assert_eq!(answers(&restored), answers(&parsed), "the places say something else");
     if event.salvaged.is_some_and(|reason| reason > SalvageReason::InvalidUtf8) {
         assert!(text.contains("truncated"), "salvaged, and does not say so");
     }

@@ -8,10 +8,12 @@
 //! Little endian on every machine that the host runs on, and packed. It owns the layout in both directions, and
 //! no `unsafe`: an event from the host is bytes when it comes here.
 
-use std::fmt;
+use std::{fmt, mem};
 
 use event_source::Event;
 use falco_plugin_api::ss_plugin_event;
+
+use crate::notes::Notes;
 
 /// `PPME_PLUGINEVENT_E` of libscap's event table.
 pub(crate) const PLUGIN_EVENT: u16 = 322;
@@ -43,11 +45,19 @@ pub(crate) struct EventBatch {
     bytes: Vec<u8>,
     starts: Vec<usize>,
     pointers: Vec<*mut ss_plugin_event>,
+    notes: Notes,
 }
 
 impl EventBatch {
     pub(crate) fn new(id: u32, keep: usize) -> Self {
-        Self { id, keep, bytes: Vec::new(), starts: Vec::new(), pointers: Vec::new() }
+        Self {
+            id,
+            keep,
+            bytes: Vec::new(),
+            starts: Vec::new(),
+            pointers: Vec::new(),
+            notes: Notes::default(),
+        }
     }
 
     /// Lets go of the events, and of memory that only a giant needed.
@@ -56,6 +66,7 @@ impl EventBatch {
         self.bytes.shrink_to(self.keep.saturating_mul(2));
         self.starts.clear();
         self.pointers.clear();
+        self.notes.clear();
     }
 
     pub(crate) fn push(&mut self, event: &Event) -> Result<(), TooLarge> {
@@ -73,6 +84,9 @@ impl EventBatch {
         for number in [PARAMETERS, ID_SIZE, size, self.id] {
             self.bytes.extend_from_slice(&number.to_ne_bytes());
         }
+        if !event.notes.is_empty() {
+            self.notes.push(self.bytes.len(), event.payload.len(), &event.notes);
+        }
         self.bytes.extend_from_slice(&event.payload);
         Ok(())
     }
@@ -87,6 +101,12 @@ impl EventBatch {
 
     pub(crate) fn bytes(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// The notes on its events, for whoever keeps them meanwhile; in exchange for others, which are forgotten.
+    pub(crate) fn exchange_notes(&mut self, notes: &mut Notes) {
+        self.notes.settle(self.bytes.as_ptr().addr());
+        mem::swap(&mut self.notes, notes);
     }
 
     /// Where each event is, valid until the batch is changed: the host may write to an event's header.
@@ -121,7 +141,7 @@ mod tests {
     fn batch(payloads: &[&'static [u8]]) -> EventBatch {
         let mut batch = EventBatch::new(9, 1 << 20);
         for payload in payloads {
-            batch.push(&Event { payload: (*payload).into(), timestamp: 7 }).unwrap();
+            batch.push(&Event::new(*payload, 7)).unwrap();
         }
         batch
     }
@@ -137,7 +157,7 @@ mod tests {
     #[test]
     fn memory_for_a_giant_is_let_go() {
         let mut batch = EventBatch::new(9, 1000);
-        batch.push(&Event { payload: vec![0; 1_000_000].into(), timestamp: 0 }).unwrap();
+        batch.push(&Event::new(vec![0; 1_000_000], 0)).unwrap();
         batch.clear();
         assert!(batch.bytes.capacity() <= 2000, "{}", batch.bytes.capacity());
     }

@@ -13,6 +13,7 @@ use super::event::{self, PLUGIN_EVENT};
 use super::guard;
 use crate::Plugin;
 use crate::extraction::{Argument, EventKey, Extraction, Fields, Pointers, UnknownField};
+use crate::state::Running;
 
 /// `plugin_get_extract_event_sources`.
 pub fn event_sources<P: Plugin>() -> *const c_char {
@@ -63,7 +64,7 @@ pub unsafe fn extract_fields<P: Plugin>(
         let mut extraction =
             unsafe { running.extraction().take() }.ok_or("the host extracts twice at once")?;
         // SAFETY: as promised by the caller.
-        unsafe { extract_into(&mut extraction, running.epoch(), event, input) }.map_err(Failure::UnknownField)
+        unsafe { extract_into(&mut extraction, running, event, input) }.map_err(Failure::UnknownField)
     });
     match extracted {
         Ok(Ok(())) => return ss_plugin_rc_SS_PLUGIN_SUCCESS,
@@ -88,9 +89,9 @@ impl From<&'static str> for Failure {
 /// # Safety
 /// As [`extract_fields`].
 #[inline]
-unsafe fn extract_into<F: Fields>(
-    extraction: &mut Extraction<F>,
-    epoch: u64,
+unsafe fn extract_into<P: Plugin>(
+    extraction: &mut Extraction<P::Fields>,
+    running: &Running<P>,
     event: &ss_plugin_event_input,
     input: &ss_plugin_field_extract_input,
 ) -> Result<(), UnknownField> {
@@ -105,13 +106,13 @@ unsafe fn extract_into<F: Fields>(
     // An event of another kind has no value: an empty payload.
     let (payload, timestamp) = event::decode(bytes).unwrap_or_default();
     let key = EventKey {
-        epoch,
+        epoch: running.epoch(),
         number: event.evtnum,
         timestamp,
         address: payload.as_ptr().addr(),
         length: payload.len(),
     };
-    extraction.begin(key, payload);
+    extraction.begin(key, payload, running.notes());
     let (starts, lengths) = if let [field] = fields {
         // SAFETY: the host's field, with a C string as key or none.
         if let Some(argument) = unsafe { argument(field) } {

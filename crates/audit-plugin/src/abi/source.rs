@@ -14,6 +14,7 @@ use super::extract::event_bytes;
 use super::{event, guard};
 use crate::Provider;
 use crate::instance::{Instance, Outcome};
+use crate::state::{State, lock};
 
 /// `plugin_get_id`.
 pub fn id<P: Provider>() -> u32 {
@@ -71,11 +72,16 @@ pub unsafe fn close<P: Provider>(plugin: *mut ss_plugin_t, instance: *mut ss_ins
     }
     // SAFETY: made by `Box::into_raw` in `open`, and given up by the host.
     let instance = unsafe { Box::from_raw(instance) };
-    if let Err(panic) = guard("closing the source", move || drop(instance)) {
-        // SAFETY: as promised by the caller.
-        if let Some(state) = unsafe { state::<P>(plugin) } {
-            state.fail_with(panic);
-        }
+    // SAFETY: as promised by the caller.
+    let state = unsafe { state::<P>(plugin) };
+    if let Some(running) = state.and_then(State::running) {
+        // Where its events were, there will be others.
+        running.forget_events();
+    }
+    if let Err(panic) = guard("closing the source", move || drop(instance))
+        && let Some(state) = state
+    {
+        state.fail_with(panic);
     }
 }
 
@@ -104,6 +110,9 @@ pub unsafe fn next_batch<P: Provider>(
             }
             match instance.next_batch() {
                 Outcome::Batch(events) => {
+                    if let Some(running) = state.running() {
+                        events.exchange_notes(&mut lock(running.notes()));
+                    }
                     let pointers = events.pointers();
                     batch = (u32::try_from(pointers.len()).unwrap_or_default(), pointers.as_mut_ptr());
                     ss_plugin_rc_SS_PLUGIN_SUCCESS

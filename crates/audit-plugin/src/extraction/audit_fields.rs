@@ -22,9 +22,11 @@ impl Fields for AuditFields {
         falco_json()
     }
 
-    fn read(&mut self, payload: &[u8], _timestamp: u64) {
-        // What cannot be read gives the index of no event, in which no field has a value.
-        let _ = self.index.rebuild(payload);
+    fn read(&mut self, payload: &[u8], _timestamp: u64, notes: &[u8]) {
+        if !self.index.restore(notes, payload.len()) {
+            // What cannot be read gives the index of no event, in which no field has a value.
+            let _ = self.index.rebuild(payload);
+        }
     }
 
     fn extract(

@@ -31,7 +31,7 @@ struct Repeat;
 
 impl Decode<usize> for Repeat {
     fn decode(&mut self, count: usize, events: &mut Vec<Event>) {
-        let event = |index| Event { payload: bytes::Bytes::new(), timestamp: index as u64 };
+        let event = |index| Event::new("", index as u64);
         events.extend((0..count).map(event));
     }
 }

@@ -2,8 +2,6 @@
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
-
 use super::*;
 use crate::RecordBatch;
 use crate::tests::logged;
@@ -66,7 +64,7 @@ impl EventSource for Scripted {
             Act::Give(count) => {
                 let mut record = self.record.lock().unwrap();
                 record.given += count as u64;
-                let event = Event { payload: Bytes::from_static(b"payload"), timestamp: 1 };
+                let event = Event::new(&b"payload"[..], 1);
                 Ok(NextBatch::Records(RecordBatch {
                     partition: PartitionId::new("p"),
                     records: vec![event; count],

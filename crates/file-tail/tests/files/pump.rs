@@ -13,7 +13,7 @@ struct Lines;
 
 impl Decode<FileRecord> for Lines {
     fn decode(&mut self, record: FileRecord, events: &mut Vec<Event>) {
-        events.push(Event { payload: record.bytes, timestamp: 0 });
+        events.push(Event::new(record.bytes, 0));
     }
 }
 

@@ -19,7 +19,7 @@ struct Lines;
 impl Decode<Bytes> for Lines {
     fn decode(&mut self, body: Bytes, events: &mut Vec<Event>) {
         for line in body.split(|byte| *byte == b'\n') {
-            events.push(Event { payload: body.slice_ref(line), timestamp: 0 });
+            events.push(Event::new(body.slice_ref(line), 0));
         }
     }
 }
