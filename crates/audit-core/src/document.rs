@@ -27,16 +27,18 @@ mod value;
 use std::cell::Cell;
 use std::fmt;
 
+use fearless_simd::{Level, Simd, dispatch};
+
 use crate::fields::path::{NODES, Node};
 #[cfg(doc)]
 use crate::limits::MAX_DEPTH;
 use crate::limits::MAX_PAYLOAD;
 use crate::splice::Splices;
-use finder::Finder;
 use marks::Marks;
 use scan::{ScanError, ScanErrorKind};
 use skimmer::Skimmer;
 
+pub(crate) use finder::Finder;
 pub use places::Places;
 pub use pointer::Pointer;
 pub(crate) use value::{Key, Value, into_text, unescape, unescape_bytes};
@@ -81,12 +83,14 @@ impl From<ScanError> for ParseError {
     fn from(error: ScanError) -> ParseError {
         match error.kind {
             ScanErrorKind::End => ParseError::Incomplete { at: error.at },
-            ScanErrorKind::Unexpected | ScanErrorKind::TooDeep => ParseError::Malformed { at: error.at },
+            ScanErrorKind::Unexpected | ScanErrorKind::TooDeep | ScanErrorKind::Stopped => {
+                ParseError::Malformed { at: error.at }
+            }
         }
     }
 }
 
-/// A place in the payload; empty when there is nothing.
+/// A place in the payload.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Slot {
     start: u32,
@@ -102,10 +106,6 @@ impl Slot {
             _ => Slot::default(),
         }
     }
-
-    fn is_empty(self) -> bool {
-        self.start == self.end
-    }
 }
 
 /// Where the parts of one event are. Built from a payload by [`Index::parse`] or [`Index::rebuild`], and put
@@ -117,11 +117,16 @@ impl Slot {
 pub struct Index {
     len: usize,
     slots: [Cell<Slot>; NODES],
+    /// A bit for each place that was found: what stands in the slots of others is of no event.
+    present: Cell<u64>,
     /// Of the payload, if it was read by its structure.
     marks: Marks,
     /// A bit for each place whose children were looked for.
     opened: Cell<u64>,
 }
+
+// A bit for each must fit.
+const _: () = assert!(NODES <= 64);
 
 impl Default for Index {
     /// The index of no event: it has no values.
@@ -129,6 +134,7 @@ impl Default for Index {
         Index {
             len: 0,
             slots: [const { Cell::new(Slot { start: 0, end: 0 }) }; NODES],
+            present: Cell::new(0),
             marks: Marks::default(),
             opened: Cell::new(0),
         }
@@ -152,6 +158,11 @@ impl Index {
     /// # Errors
     /// As [`Index::parse`].
     pub fn rebuild(&mut self, payload: &[u8]) -> Result<(), ParseError> {
+        dispatch!(Level::new(), simd => self.rebuild_with(simd, payload))
+    }
+
+    #[inline(always)]
+    fn rebuild_with<S: Simd>(&mut self, simd: S, payload: &[u8]) -> Result<(), ParseError> {
         self.clear();
         if payload.len() > MAX_PAYLOAD {
             return Err(ParseError::TooLarge);
@@ -160,16 +171,24 @@ impl Index {
         if payload.get(start) != Some(&b'{') {
             return Err(ParseError::NotAnObject);
         }
-        self.marks.rebuild(payload);
-        let result = self.fill_root(payload, start).and_then(|end| {
-            let rest = scan::space(payload, end);
-            if rest == payload.len() { Ok(()) } else { Err(ParseError::Malformed { at: rest }) }
-        });
-        match result {
-            Ok(()) => self.len = payload.len(),
-            Err(_) => self.clear(),
+        self.marks.rebuild(simd, payload);
+        // All of it is looked at, whatever was found.
+        let end = match self.fill_children(payload, start, Node::Root, usize::MAX) {
+            Ok(end) => end,
+            Err(error) => {
+                self.clear();
+                return Err(error);
+            }
+        };
+        let behind = scan::space(payload, end);
+        if behind != payload.len() {
+            self.clear();
+            return Err(ParseError::Malformed { at: behind });
         }
-        result
+        self.len = payload.len();
+        self.set(Node::Root, start, end);
+        self.opened.set(1);
+        Ok(())
     }
 
     /// The same of any JSON document, an audit event or not: an object or an array, which is validated. What is
@@ -188,7 +207,9 @@ impl Index {
         let end = match payload.get(start) {
             Some(b'{') => scan::members(payload, start, |key, at| -> Result<usize, ScanError> {
                 let end = scan::walk(payload, at, 1, &mut passed)?;
-                self.fill(Node::Root, Key::new(key), at, end);
+                if let Some(member) = self.missing_child(Node::Root, Key::new(payload, key)) {
+                    self.set(member, at, end);
+                }
                 Ok(end)
             }),
             Some(b'[') => scan::walk(payload, start, 0, &mut passed),
@@ -201,7 +222,8 @@ impl Index {
         match result {
             Ok(end) => {
                 self.len = payload.len();
-                self.close_root(start, end);
+                self.set(Node::Root, start, end);
+                self.opened.set(1);
             }
             Err(_) => self.clear(),
         }
@@ -219,13 +241,20 @@ impl Index {
     pub(crate) fn clear(&mut self) {
         self.len = 0;
         self.marks.clear();
+        self.present.set(0);
         self.opened.set(0);
-        for slot in &self.slots {
-            slot.set(Slot::default());
-        }
     }
 
-    fn fill_root(&self, payload: &[u8], start: usize) -> Result<usize, ParseError> {
+    /// Finds the named children of `parent`, an object that begins at `start` of `payload`, until `missing` of them are
+    /// found. Returns where the search ended: behind the object, when not all were.
+    #[inline(always)]
+    fn fill_children(
+        &self,
+        payload: &[u8],
+        start: usize,
+        parent: Node,
+        mut missing: usize,
+    ) -> Result<usize, ParseError> {
         let mut at = start;
         let mut skimmer = Skimmer::with_marks(payload, self.marks.as_slice(), start);
         loop {
@@ -235,7 +264,7 @@ impl Index {
             // Not a `match`, which would become a jump that nobody can foresee.
             if byte != if is_first { b'{' } else { b',' } {
                 if byte == b'}' {
-                    break;
+                    return Ok(at + 1);
                 }
                 return Err(ParseError::Malformed { at });
             }
@@ -243,80 +272,52 @@ impl Index {
             let Some(&byte) = payload.get(quote) else { return Err(ParseError::Incomplete { at: quote }) };
             if byte != b'"' {
                 if byte == b'}' && is_first {
-                    at = quote;
-                    break;
+                    return Ok(quote + 1);
                 }
                 return Err(ParseError::Malformed { at: quote });
             }
             let after = skimmer.string(quote)?;
             let value = scan::colon(payload, after)?;
-            at = skimmer.skip_at_top(value)?;
-            let key = Key::new(payload.get(quote + 1..after - 1).unwrap_or_default());
-            self.fill(Node::Root, key, value, at);
+            at = skimmer.skip(value)?;
+            if let Some(child) = self.missing_child(parent, Key::new(payload, quote + 1..after - 1)) {
+                self.set(child, value, at);
+                missing -= 1;
+                if missing == 0 {
+                    return Ok(at);
+                }
+            }
         }
-        self.close_root(start, at + 1);
-        Ok(at + 1)
-    }
-
-    /// Remembers where a named child is; of members of one name, the first counts. Returns whether it is a child
-    /// that was not known yet.
-    #[inline]
-    pub(crate) fn fill(&self, parent: Node, key: Key<'_>, start: usize, end: usize) -> bool {
-        let child = self.missing_child(parent, key);
-        if let Some(child) = child {
-            self.set(child, start, end);
-        }
-        child.is_some()
     }
 
     /// The named child, unless it is known already.
-    #[inline]
+    #[inline(always)]
     fn missing_child(&self, parent: Node, key: Key<'_>) -> Option<Node> {
-        let child = parent.child(key.raw()).or_else(|| match scan::is_escaped(key.raw()) {
-            true => parent.child(key.text().as_bytes()),
-            false => None,
-        })?;
-        self.slots.get(child.index())?.get().is_empty().then_some(child)
+        let child = key.child_of(parent)?;
+        if self.has(child) { None } else { Some(child) }
     }
 
-    #[inline]
+    /// Whether that place was found.
+    #[inline(always)]
+    fn has(&self, node: Node) -> bool {
+        self.present.get() >> node.index() & 1 != 0
+    }
+
+    #[inline(always)]
     fn set(&self, node: Node, start: usize, end: usize) {
         if let Some(slot) = self.slots.get(node.index()) {
             slot.set(Slot::new(start, end));
+            self.present.set(self.present.get() | 1 << node.index());
         }
     }
 
-    fn close_root(&self, start: usize, end: usize) {
-        self.set(Node::Root, start, end);
-        self.opened.set(1);
+    #[inline(always)]
+    fn slot(&self, number: usize) -> Slot {
+        self.slots.get(number).map(Cell::get).unwrap_or_default()
     }
 
-    /// Passes the value of a member of the top level, strictly, and finds all named places in it. Returns where it
-    /// ends, and what it is, unless that was there before.
-    pub(crate) fn fill_strictly(
-        &self,
-        payload: &[u8],
-        key: Key<'_>,
-        start: usize,
-    ) -> Result<(usize, Option<Node>), ScanError> {
-        let member = self.missing_child(Node::Root, key);
-        let end = match member {
-            Some(node) if node.children_count() > 0 => {
-                scan::walk(payload, start, 1, &mut Finder::new(self, payload, node))?
-            }
-            _ => scan::walk(payload, start, 1, &mut ())?,
-        };
-        if let Some(node) = member {
-            self.set(node, start, end);
-        }
-        Ok((end, member))
-    }
-
-    /// Ends what [`fill_strictly`](Index::fill_strictly) has done for each member: the payload is the object and
-    /// nothing else, and all its places are known.
+    /// The payload has that length, and [`Finder`] has found all that there is.
     pub(crate) fn seal(&mut self, len: usize) {
         self.len = len;
-        self.set(Node::Root, 0, len);
         self.opened.set(u64::MAX);
     }
 
@@ -383,10 +384,10 @@ impl<'d> Document<'d> {
     /// The value at a place whose parent was opened.
     #[inline]
     fn peek(self, node: Node) -> Option<Value<'d>> {
-        let slot = self.index.slots.get(node.index())?.get();
-        if slot.is_empty() || self.payload.is_empty() {
+        if !self.index.has(node) || self.payload.is_empty() {
             return None;
         }
+        let slot = self.index.slot(node.index());
         let marks = self.index.marks.as_slice();
         Some(Value::new(self.payload, marks, slot.start as usize, slot.end as usize))
     }
@@ -394,6 +395,11 @@ impl<'d> Document<'d> {
     /// Finds the named children of a place, and of the places that it lies in, from the outermost on.
     #[inline(never)]
     fn open(self, node: Node) -> Option<()> {
+        dispatch!(Level::new(), simd => self.open_with(simd, node))
+    }
+
+    #[inline(always)]
+    fn open_with<S: Simd>(self, _for_this_processor: S, node: Node) -> Option<()> {
         let mut closed = [Node::Root; 8];
         let mut depth = 0;
         let mut at = node;
@@ -402,17 +408,17 @@ impl<'d> Document<'d> {
             depth += 1;
             at = at.parent();
         }
-        for &parent in closed.get(..depth)?.iter().rev() {
+        while let Some(last) = depth.checked_sub(1) {
+            depth = last;
+            let parent = *closed.get(depth)?;
             self.index.opened.set(self.index.opened.get() | 1 << parent.index());
-            if let Some(value) = self.peek(parent) {
-                let mut missing = parent.children_count();
-                for (key, member) in value.members() {
-                    let span = member.span();
-                    missing -= usize::from(self.index.fill(parent, key, span.start, span.end));
-                    if missing == 0 {
-                        break;
-                    }
-                }
+            if let Some(value) = self.peek(parent)
+                && value.kind() == Some(scan::Kind::Object)
+            {
+                // What is damaged has the children that stand before the damage. Nothing behind its end is a part of it.
+                let payload = self.payload.get(..value.span().end)?;
+                let missing = parent.children_count();
+                let _ = self.index.fill_children(payload, value.span().start, parent, missing);
             }
         }
         Some(())

@@ -283,7 +283,7 @@ impl Actor {
             }
         };
         let index = self.script.noted_as.as_ref().and_then(|event| Index::parse(event.as_bytes()).ok());
-        let notes = index.map_or_else(Default::default, |index| index.places().into_bytes());
+        let notes = index.map_or_else(Default::default, |index| index.places().into_numbers());
         Event { notes, ..Event::new(text, 1_700_000_000_000_000_000) }
     }
 }
@@ -337,7 +337,7 @@ impl Fields for ScriptedFields {
         AuditFields::describe()
     }
 
-    fn read(&mut self, payload: &[u8], timestamp: u64, notes: &[u8]) {
+    fn read(&mut self, payload: &[u8], timestamp: u64, notes: &[u64]) {
         assert_ne!(payload, b"panic", "told to panic while reading");
         self.0.read(payload, timestamp, notes);
     }

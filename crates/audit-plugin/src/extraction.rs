@@ -34,7 +34,7 @@ pub trait Fields: Default + Send + 'static {
     /// Takes up another event: its payload, its time in nanoseconds since 1970, and what the source noted about it
     /// ([`event_source::Event::notes`]); nothing, when it comes from elsewhere. A payload that cannot be read is no
     /// error: no field has a value then.
-    fn read(&mut self, payload: &[u8], timestamp: u64, notes: &[u8]);
+    fn read(&mut self, payload: &[u8], timestamp: u64, notes: &[u64]);
 
     /// Appends the values of a field to `values`; `payload` is the one that was read last.
     ///
@@ -220,7 +220,7 @@ mod tests {
         fn describe() -> String {
             "[]".to_owned()
         }
-        fn read(&mut self, payload: &[u8], _: u64, _: &[u8]) {
+        fn read(&mut self, payload: &[u8], _: u64, _: &[u64]) {
             assert_ne!(payload, b"panic", "told to");
             self.reads += 1;
         }

@@ -76,7 +76,7 @@ impl Intake {
                 self.metrics.salvaged.increment();
                 self.metrics.salvaged_for(reason).increment();
             }
-            let notes = event.places.into_bytes();
+            let notes = event.places.into_numbers();
             events.push(Event { payload: event.payload, timestamp: event.timestamp.0, notes });
         }
         for rejected in outcome.rejected {

@@ -8,7 +8,7 @@ pub(crate) struct Notes {
     /// In the order of the batch.
     entries: Vec<Entry>,
     /// One behind the other.
-    bytes: Vec<u8>,
+    numbers: Vec<u64>,
     /// Which entry will be looked for, most likely: the host takes events one after the other.
     next: usize,
 }
@@ -27,15 +27,15 @@ impl Notes {
     /// Of another batch, which has none yet.
     pub(crate) fn clear(&mut self) {
         self.entries.clear();
-        self.bytes.clear();
+        self.numbers.clear();
         self.next = 0;
     }
 
     /// Those of the payload that lies behind all others so far.
-    pub(crate) fn push(&mut self, start: usize, length: usize, notes: &[u8]) {
-        let from = self.bytes.len();
-        self.bytes.extend_from_slice(notes);
-        self.entries.push(Entry { start, length, from, to: self.bytes.len() });
+    pub(crate) fn push(&mut self, start: usize, length: usize, notes: &[u64]) {
+        let from = self.numbers.len();
+        self.numbers.extend_from_slice(notes);
+        self.entries.push(Entry { start, length, from, to: self.numbers.len() });
     }
 
     /// The batch is complete, and stays at this address.
@@ -45,7 +45,7 @@ impl Notes {
 
     /// Those of the payload that lies there; nothing where there are none.
     #[inline]
-    pub(crate) fn find(&mut self, address: usize, length: usize) -> &[u8] {
+    pub(crate) fn find(&mut self, address: usize, length: usize) -> &[u64] {
         let start = address.wrapping_sub(self.base);
         let number = match self.entries.get(self.next) {
             Some(entry) if entry.start == start => self.next,
@@ -56,7 +56,7 @@ impl Notes {
         };
         self.next = number + 1;
         let entry = self.entries.get(number).filter(|entry| entry.length == length);
-        entry.and_then(|entry| self.bytes.get(entry.from..entry.to)).unwrap_or_default()
+        entry.and_then(|entry| self.numbers.get(entry.from..entry.to)).unwrap_or_default()
     }
 }
 
@@ -67,24 +67,24 @@ mod tests {
     #[test]
     fn are_found_by_address_in_any_order() {
         let mut notes = Notes::default();
-        notes.push(38, 5, b"one");
-        notes.push(88, 0, b"");
-        notes.push(128, 7, b"three");
+        notes.push(38, 5, &[1]);
+        notes.push(88, 0, &[]);
+        notes.push(128, 7, &[3, 3]);
         notes.settle(1000);
         for (address, length, expect) in [
-            (1038, 5, "one"),
-            (1128, 7, "three"),
-            (1038, 5, "one"),
-            (1088, 0, ""),
-            (1128, 7, "three"),
-            (1128, 8, ""),
-            (1000, 5, ""),
-            (38, 5, ""),
-            (1200, 5, ""),
+            (1038, 5, &[1][..]),
+            (1128, 7, &[3, 3]),
+            (1038, 5, &[1][..]),
+            (1088, 0, &[]),
+            (1128, 7, &[3, 3]),
+            (1128, 8, &[]),
+            (1000, 5, &[]),
+            (38, 5, &[]),
+            (1200, 5, &[]),
         ] {
-            assert_eq!(notes.find(address, length), expect.as_bytes(), "{address}");
+            assert_eq!(notes.find(address, length), expect, "{address}");
         }
         notes.clear();
-        assert_eq!(notes.find(1038, 5), b"");
+        assert!(notes.find(1038, 5).is_empty());
     }
 }

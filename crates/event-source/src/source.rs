@@ -17,7 +17,7 @@ pub struct Event {
     /// When it happened, in nanoseconds since the Unix epoch.
     pub timestamp: u64,
     /// What the decoder knows about the payload, and the consumer would have to find out again; as both agree.
-    pub notes: Box<[u8]>,
+    pub notes: Box<[u64]>,
 }
 
 impl Event {
@@ -28,7 +28,7 @@ impl Event {
 
     /// What it takes in memory, payload and notes.
     pub(crate) fn size(&self) -> usize {
-        self.payload.len() + self.notes.len()
+        self.payload.len() + size_of_val(&*self.notes)
     }
 }
 

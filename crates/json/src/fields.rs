@@ -93,7 +93,7 @@ impl Fields for JsonFields {
         format!("[{}]", TABLE.iter().map(field).collect::<Vec<_>>().join(","))
     }
 
-    fn read(&mut self, payload: &[u8], timestamp: u64, _notes: &[u8]) {
+    fn read(&mut self, payload: &[u8], timestamp: u64, _notes: &[u64]) {
         // Events that are no JSON are none of this plugin's business, and no error.
         self.time = self.index.rebuild_strictly(payload).is_ok().then_some(timestamp);
     }
@@ -153,7 +153,7 @@ mod tests {
     #[track_caller]
     fn check(payload: &str, field: u32, argument: Argument<'_>, expect: usize) {
         let (mut fields, mut values) = (JsonFields::default(), Values::default());
-        fields.read(payload.as_bytes(), 7, b"");
+        fields.read(payload.as_bytes(), 7, &[]);
         fields.extract(payload.as_bytes(), field, argument, &mut values).unwrap();
         assert_eq!(values.len(), expect);
     }
@@ -180,8 +180,8 @@ mod tests {
     #[test]
     fn an_event_does_not_inherit() {
         let (mut fields, mut values) = (JsonFields::default(), Values::default());
-        fields.read(b"[1]", 7, b"");
-        fields.read(b"[1", 8, b"");
+        fields.read(b"[1]", 7, &[]);
+        fields.read(b"[1", 8, &[]);
         for field in 0..6 {
             fields.extract(b"[1", field, Argument::Key("/0"), &mut values).unwrap();
         }

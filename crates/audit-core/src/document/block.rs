@@ -2,7 +2,8 @@
 //!
 //! It knows bytes, not JSON: what stands in a string is found out by its users.
 
-use wide::u8x16;
+use fearless_simd::prelude::*;
+use fearless_simd::{Level, dispatch, u8x32, u8x64};
 
 /// How many bytes a block has.
 pub(crate) const BLOCK: usize = 64;
@@ -12,19 +13,26 @@ pub(crate) const BLOCK: usize = 64;
 pub(crate) struct Block {
     pub(crate) quotes: u64,
     pub(crate) backslashes: u64,
-    /// All brackets; and some letters, which no JSON has outside of strings: whoever needs to know looks.
-    pub(crate) brackets: u64,
+    /// Brackets and braces that open, and those that close.
+    pub(crate) opens: u64,
+    pub(crate) closes: u64,
 }
 
 impl Block {
     /// Of the bytes from `at` on; behind the last there is nothing.
-    #[inline]
-    pub(crate) fn load(bytes: &[u8], at: usize) -> Block {
+    #[inline(always)]
+    pub(crate) fn load<S: Simd>(simd: S, bytes: &[u8], at: usize) -> Block {
         let rest = bytes.get(at..).unwrap_or_default();
         match rest.first_chunk() {
-            Some(block) => Block::of(block),
+            Some(block) => Block::of(simd, block),
             None => Block::last(bytes, rest),
         }
+    }
+
+    /// The same for a single block, with what every processor has.
+    #[inline]
+    pub(crate) fn load_one(bytes: &[u8], at: usize) -> Block {
+        dispatch!(Level::baseline(), simd => Block::load(simd, bytes, at))
     }
 
     /// The end of `bytes`, which is less than a block.
@@ -34,41 +42,34 @@ impl Block {
             return Block::default();
         }
         // The last 64 bytes, of which those count that are left: nothing needs to be copied.
-        if let Some(block) = bytes.last_chunk() {
+        if bytes.len() >= BLOCK {
             let counted = BLOCK - rest.len();
-            let Block { quotes, backslashes, brackets } = Block::of(block);
+            let Block { quotes, backslashes, opens, closes } = Block::load_one(bytes, bytes.len() - BLOCK);
             return Block {
                 quotes: quotes >> counted,
                 backslashes: backslashes >> counted,
-                brackets: brackets >> counted,
+                opens: opens >> counted,
+                closes: closes >> counted,
             };
         }
         let mut block = [0; BLOCK];
         for (place, byte) in block.iter_mut().zip(rest) {
             *place = *byte;
         }
-        Block::of(&block)
+        Block::load_one(&block, 0)
     }
 
-    #[inline]
-    fn of(block: &[u8; BLOCK]) -> Block {
-        let (lanes, _) = block.as_chunks::<16>();
-        let mut all = Block::default();
-        let mut any_backslash = u8x16::ZERO;
-        for (number, lane) in lanes.iter().enumerate() {
-            let lane = u8x16::new(*lane);
-            all.quotes |= place(number, lane.simd_eq(u8x16::splat(b'"')));
-            // `[]{}` differ in these three bits alone, and only `Y_y` and DEL are like them.
-            all.brackets |= place(number, (lane | u8x16::splat(0x26)).simd_eq(u8x16::splat(0x7f)));
-            any_backslash |= lane.simd_eq(u8x16::splat(b'\\'));
+    #[inline(always)]
+    fn of<S: Simd>(simd: S, block: &[u8; BLOCK]) -> Block {
+        let block = u8x64::load_array_ref(simd, block);
+        // Brackets and braces differ in this bit alone.
+        let braced = block | 0x20;
+        Block {
+            quotes: block.simd_eq(b'"').to_bitmask(),
+            backslashes: block.simd_eq(b'\\').to_bitmask(),
+            opens: braced.simd_eq(b'{').to_bitmask(),
+            closes: braced.simd_eq(b'}').to_bitmask(),
         }
-        // Most blocks have none.
-        if any_backslash.to_bitmask() != 0 {
-            for (number, lane) in lanes.iter().enumerate() {
-                all.backslashes |= place(number, u8x16::new(*lane).simd_eq(u8x16::splat(b'\\')));
-            }
-        }
-        all
     }
 }
 
@@ -81,42 +82,27 @@ pub(crate) struct Stops {
 }
 
 impl Stops {
-    #[inline]
-    pub(crate) fn of(block: &[u8; BLOCK]) -> Stops {
-        let mut all = Stops::default();
-        let (lanes, _) = block.as_chunks::<16>();
-        for (number, lane) in lanes.iter().enumerate() {
-            let lane = u8x16::new(*lane);
-            all.quotes |= place(number, lane.simd_eq(u8x16::splat(b'"')));
-            all.backslashes |= place(number, lane.simd_eq(u8x16::splat(b'\\')));
-            all.controls |= place(number, controls(lane));
+    #[inline(always)]
+    pub(crate) fn of<S: Simd>(simd: S, block: &[u8; BLOCK]) -> Stops {
+        let block = u8x64::load_array_ref(simd, block);
+        Stops {
+            quotes: block.simd_eq(b'"').to_bitmask(),
+            backslashes: block.simd_eq(b'\\').to_bitmask(),
+            controls: block.simd_lt(b' ').to_bitmask(),
         }
-        all
     }
 }
 
-/// The first of 16 bytes that cannot simply stand in a string.
-#[inline]
-pub(crate) fn first_stop(lane: &[u8; 16]) -> Option<usize> {
-    let lane = u8x16::new(*lane);
-    let quotes = lane.simd_eq(u8x16::splat(b'"'));
-    let stops = (quotes | lane.simd_eq(u8x16::splat(b'\\')) | controls(lane)).to_bitmask();
-    (stops != 0).then_some(stops.trailing_zeros() as usize)
-}
-
-#[inline]
-fn controls(lane: u8x16) -> u8x16 {
-    lane.min(u8x16::splat(0x1f)).simd_eq(lane)
-}
-
-/// The bits of one of four lanes.
-#[inline]
-fn place(number: usize, found: u8x16) -> u64 {
-    u64::from(found.to_bitmask()) << (number * 16)
+/// The first of 32 bytes that cannot simply stand in a string.
+#[inline(always)]
+pub(crate) fn first_stop<S: Simd>(simd: S, lane: &[u8; 32]) -> Option<usize> {
+    let lane = u8x32::load_array_ref(simd, lane);
+    let stops = (lane.simd_eq(b'"') | lane.simd_eq(b'\\') | lane.simd_lt(b' ')).to_bitmask();
+    if stops != 0 { Some(stops.trailing_zeros() as usize) } else { None }
 }
 
 /// For each bit, whether an odd number of bits is set up to and including it.
-#[inline]
+#[inline(always)]
 pub(crate) fn parity(mut bits: u64) -> u64 {
     for shift in [1, 2, 4, 8, 16, 32] {
         bits ^= bits << shift;
@@ -126,7 +112,7 @@ pub(crate) fn parity(mut bits: u64) -> u64 {
 
 /// Which bytes are escaped by the backslash before them. `carry` is 1 when the first of them is by what came
 /// before, and is set for the next block.
-#[inline]
+#[inline(always)]
 pub(crate) fn escaped(backslashes: u64, carry: &mut u64) -> u64 {
     if backslashes == 0 {
         return std::mem::take(carry);
@@ -160,9 +146,10 @@ mod tests {
                 let expect = Block {
                     quotes: bits(rest, b"\""),
                     backslashes: bits(rest, b"\\"),
-                    brackets: bits(rest, b"{}[]Y_y\x7f"),
+                    opens: bits(rest, b"{["),
+                    closes: bits(rest, b"}]"),
                 };
-                assert_eq!(Block::load(bytes, at), expect, "{at} of {len}");
+                assert_eq!(Block::load_one(bytes, at), expect, "{at} of {len}");
             }
         }
     }
@@ -177,14 +164,15 @@ mod tests {
                 backslashes: bits(block, b"\\"),
                 controls: bits(block, &controls),
             };
-            assert_eq!(Stops::of(block), expect);
+            assert_eq!(dispatch!(Level::new(), simd => Stops::of(simd, block)), expect);
         }
         for byte in 0..=u8::MAX {
-            for at in 0..16 {
-                let mut lane = [0x80; 16];
+            for at in 0..32 {
+                let mut lane = [0x80; 32];
                 lane[at] = byte;
                 let stops = matches!(byte, b'"' | b'\\' | 0..b' ');
-                assert_eq!(first_stop(&lane), stops.then_some(at), "{byte}");
+                let first = dispatch!(Level::new(), simd => first_stop(simd, &lane));
+                assert_eq!(first, stops.then_some(at), "{byte}");
             }
         }
     }

@@ -1,15 +1,15 @@
-//! [`Finder`]: the named places below one of the top level, found by whoever walks through it to validate it.
+//! [`Finder`]: the named places of an event, found by whoever walks through it to validate it.
 
 use super::Index;
 use super::scan::{Kind, Visit};
 use super::value::Key;
 use crate::fields::path::Node;
 
-/// How many named places lie within each other, at most.
+/// How many named objects lie within each other, at most.
 const LEVELS: usize = 8;
 
-/// Fills an index while [`walk`](super::scan::walk) goes through an object that has a name.
-pub(super) struct Finder<'i, 'b> {
+/// Fills an index while [`walk`](super::scan::walk) goes through a document. Of members of one name, the first counts.
+pub(crate) struct Finder<'i, 'b> {
     index: &'i Index,
     bytes: &'b [u8],
     /// The objects that are open and have a name, and where they begin; from the outermost on.
@@ -24,44 +24,60 @@ pub(super) struct Finder<'i, 'b> {
 }
 
 impl<'i, 'b> Finder<'i, 'b> {
-    /// For the value of `node`, which the index does not have yet.
-    pub(super) fn new(index: &'i Index, bytes: &'b [u8], node: Node) -> Finder<'i, 'b> {
+    /// For an index of nothing.
+    pub(crate) fn new(index: &'i Index, bytes: &'b [u8]) -> Finder<'i, 'b> {
         let named = [(Node::Root, 0); LEVELS];
-        Finder { index, bytes, named, depth: 0, besides: 0, next: Some(node), start: 0 }
+        Finder { index, bytes, named, depth: 0, besides: 0, next: Some(Node::Root), start: 0 }
+    }
+
+    pub(crate) fn bytes(&self) -> &'b [u8] {
+        self.bytes
+    }
+
+    /// Whether what comes next is a member of the document itself.
+    #[inline(always)]
+    pub(crate) fn is_at_top(&self) -> bool {
+        self.depth == 1 && self.besides == 0
+    }
+
+    /// Whether that place was found.
+    #[inline(always)]
+    pub(crate) fn has(&self, node: Node) -> bool {
+        self.index.has(node)
     }
 }
 
 impl Visit for Finder<'_, '_> {
-    #[inline]
-    fn open(&mut self, kind: Kind, at: usize) {
-        if self.besides == 0
-            && kind == Kind::Object
-            && let Some(node) = self.next
-            && node.children_count() > 0
-            && let Some(place) = self.named.get_mut(self.depth)
-        {
-            *place = (node, at);
-            self.depth += 1;
-            self.next = None;
-            return;
-        }
+    #[inline(always)]
+    fn open(&mut self, kind: Kind, at: usize) -> bool {
         if self.besides == 0 {
+            if kind == Kind::Object
+                && let Some(node) = self.next
+                && node.children_count() > 0
+                && let Some(place) = self.named.get_mut(self.depth)
+            {
+                *place = (node, at);
+                self.depth += 1;
+                self.next = None;
+                return true;
+            }
             self.start = at;
         }
         self.besides += 1;
+        true
     }
 
-    #[inline]
+    #[inline(always)]
     fn key(&mut self, start: usize, end: usize) {
         if self.besides == 0
             && let Some((parent, _)) = self.depth.checked_sub(1).and_then(|top| self.named.get(top))
         {
-            let key = Key::new(self.bytes.get(start..end).unwrap_or_default());
+            let key = Key::new(self.bytes, start..end);
             self.next = self.index.missing_child(*parent, key);
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn scalar(&mut self, start: usize, end: usize) {
         if self.besides == 0
             && let Some(node) = self.next.take()
@@ -70,7 +86,7 @@ impl Visit for Finder<'_, '_> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn close(&mut self, end: usize) {
         if let Some(besides) = self.besides.checked_sub(1) {
             self.besides = besides;

@@ -2,28 +2,39 @@
 
 use std::ops::Range;
 
-use wide::{i8x16, u8x16};
+use fearless_simd::prelude::*;
+use fearless_simd::{Level, dispatch, i8x16, mask8x16, u8x16};
 
 const LANE: usize = 16;
 
-/// Of 16 bytes, those that are not printable ASCII, or a backslash.
-pub(crate) fn is_plain(lane: u8x16) -> u32 {
-    (below(lane, b' ') | lane.simd_eq(u8x16::splat(b'\\'))).to_bitmask()
+/// Whether that part of `bytes` is printable ASCII without a backslash.
+#[inline]
+pub(crate) fn is_plain(bytes: &[u8], part: Range<usize>) -> bool {
+    dispatch!(Level::baseline(), simd => {
+        none(bytes, part, |lane| {
+            let lane = u8x16::load_array(simd, lane);
+            (below(lane, b' ') | lane.simd_eq(b'\\')).to_bitmask()
+        })
+    })
 }
 
-/// Of 16 bytes, those that are not printable ASCII, or a space.
-pub(crate) fn is_compact(lane: u8x16) -> u32 {
-    below(lane, b' ' + 1).to_bitmask()
+/// Whether that part of `bytes` is printable ASCII without a space.
+#[inline]
+pub(crate) fn is_compact(bytes: &[u8], part: Range<usize>) -> bool {
+    dispatch!(Level::baseline(), simd => {
+        none(bytes, part, |lane| below(u8x16::load_array(simd, lane), b' ' + 1).to_bitmask())
+    })
 }
 
 /// Those below `limit`, and those beyond ASCII: they are negative.
-fn below(lane: u8x16, limit: u8) -> u8x16 {
-    lane.cast_signed().simd_lt(i8x16::splat(limit.cast_signed())).cast_unsigned()
+#[inline(always)]
+fn below<S: Simd>(lane: u8x16<S>, limit: u8) -> mask8x16<S> {
+    lane.bitcast::<i8x16<S>>().simd_lt(limit.cast_signed())
 }
 
 /// Whether `exceptions` finds none in that part of `bytes`.
-#[inline]
-pub(crate) fn all(bytes: &[u8], part: Range<usize>, exceptions: impl Fn(u8x16) -> u32) -> bool {
+#[inline(always)]
+fn none(bytes: &[u8], part: Range<usize>, exceptions: impl Fn([u8; LANE]) -> u64) -> bool {
     let mut at = part.start;
     while at < part.end {
         let left = part.end - at;
@@ -33,8 +44,8 @@ pub(crate) fn all(bytes: &[u8], part: Range<usize>, exceptions: impl Fn(u8x16) -
             Some(lane) => *lane,
             None => last(rest),
         };
-        let counted = if left < LANE { (1 << left) - 1 } else { u32::MAX };
-        if exceptions(u8x16::new(lane)) & counted != 0 {
+        let counted = if left < LANE { (1 << left) - 1 } else { u64::MAX };
+        if exceptions(lane) & counted != 0 {
             return false;
         }
         at += LANE;
@@ -75,8 +86,8 @@ mod tests {
                             let mut bytes = vec![b'x'; len];
                             bytes[at] = byte;
                             let inside = (start..end).contains(&at);
-                            assert_eq!(all(&bytes, start..end, is_plain), plain || !inside);
-                            assert_eq!(all(&bytes, start..end, is_compact), compact || !inside);
+                            assert_eq!(is_plain(&bytes, start..end), plain || !inside);
+                            assert_eq!(is_compact(&bytes, start..end), compact || !inside);
                         }
                     }
                 }

@@ -1,6 +1,8 @@
 //! [`Marks`]: where strings and brackets are in a whole document, found on one way through it.
 
-use std::cell::Cell;
+use fearless_simd::Simd;
+#[cfg(any(test, fuzzing))]
+use fearless_simd::{Level, dispatch};
 
 use super::block::{BLOCK, Block, escaped, parity};
 #[cfg(doc)]
@@ -8,18 +10,19 @@ use super::skimmer::Skimmer;
 use crate::limits::MAX_MARKED;
 
 /// Of 64 bytes, a bit for each; the lowest is the first byte's.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Mark {
     /// Quotes that begin or end a string.
     pub(crate) quotes: u64,
     /// What is in a string, with the quotes that begin them.
     pub(crate) strings: u64,
-    /// Brackets outside of strings, and what [`Block`] takes for some.
-    pub(crate) brackets: u64,
-    /// How deep it begins, in a container of the top level that begins before; 0 when nobody knows.
-    depth: Cell<u32>,
-    /// The least depth in it, when it lies within such a container as a whole; else 0.
-    lowest: Cell<u32>,
+    /// Brackets outside of strings that open, and those that close.
+    pub(crate) opens: u64,
+    pub(crate) closes: u64,
+    /// In how many objects and arrays of the document it begins; less than none, when more were closed than opened.
+    depth: i32,
+    /// It does not come down below that; but not always as far.
+    lowest: i32,
 }
 
 /// What goes on from one block to the next.
@@ -32,40 +35,72 @@ pub(crate) struct Carry {
 }
 
 impl Mark {
-    /// Understands a block; `false` when a backslash stands outside of strings: no JSON has that, and what it
-    /// would escape is nobody's to say.
-    #[inline]
+    /// Understands a block, but for how deep it is; `false` when a backslash stands outside of strings: no JSON has
+    /// that, and what it would escape is nobody's to say.
+    #[inline(always)]
     pub(crate) fn read(block: Block, carry: &mut Carry) -> (Mark, bool) {
         let quotes = block.quotes & !escaped(block.backslashes, &mut carry.escaped);
         // From each opening quote up to its closing one.
         let strings = parity(quotes) ^ carry.in_string;
         carry.in_string = 0u64.wrapping_sub(strings >> 63);
-        let mark = Mark { quotes, strings, brackets: block.brackets & !strings, ..Mark::default() };
-        (mark, block.backslashes & !strings == 0)
+        let (opens, closes) = (block.opens & !strings, block.closes & !strings);
+        (Mark { quotes, strings, opens, closes, ..Mark::default() }, block.backslashes & !strings == 0)
+    }
+
+    /// The place, from its own start on, of the first bracket of those in `wanted` that closes what is open `depth`
+    /// times before it, and how often it is open behind the last if there is none.
+    #[inline(always)]
+    pub(crate) fn closing(&self, wanted: u64, mut depth: u32) -> Result<usize, u32> {
+        let mut brackets = (self.opens | self.closes) & wanted;
+        while brackets != 0 {
+            let place = brackets.trailing_zeros();
+            // No branch, since nobody can foresee which comes next.
+            let closes = (self.closes >> place & 1) as u32;
+            depth = depth.wrapping_add(1).wrapping_sub(2 * closes);
+            if depth == 0 {
+                return Ok(place as usize);
+            }
+            brackets &= brackets - 1;
+        }
+        Err(depth)
     }
 }
 
 /// The marks of a document, for [`Skimmer`]s; none where it is too large, or cannot be understood as a whole.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Marks(Vec<Mark>);
 
 impl Marks {
     /// Those of another document, in the same memory.
-    pub(crate) fn rebuild(&mut self, bytes: &[u8]) {
+    #[inline(always)]
+    pub(crate) fn rebuild<S: Simd>(&mut self, simd: S, bytes: &[u8]) {
         self.0.clear();
         if bytes.len() > MAX_MARKED {
             return;
         }
+        self.0.resize(bytes.len().div_ceil(BLOCK), Mark::default());
         let mut carry = Carry::default();
         let mut is_plain = true;
-        self.0.extend((0..bytes.len().div_ceil(BLOCK)).map(|number| {
-            let (mark, plain) = Mark::read(Block::load(bytes, number * BLOCK), &mut carry);
+        let mut depth = 0i32;
+        // No closure, which would be built for every processor.
+        for (number, mark) in self.0.iter_mut().enumerate() {
+            let plain;
+            (*mark, plain) = Mark::read(Block::load(simd, bytes, number * BLOCK), &mut carry);
             is_plain &= plain;
-            mark
-        }));
+            (mark.depth, mark.lowest) = (depth, depth - mark.closes.count_ones().cast_signed());
+            depth = mark.lowest + mark.opens.count_ones().cast_signed();
+        }
         if !is_plain {
             self.0.clear();
         }
+    }
+
+    /// Those of a document, with what `level` has.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn of(level: Level, bytes: &[u8]) -> Marks {
+        let mut marks = Marks::default();
+        dispatch!(level, simd => marks.rebuild(simd, bytes));
+        marks
     }
 
     pub(crate) fn clear(&mut self) {
@@ -78,24 +113,24 @@ impl Marks {
 }
 
 /// Whether a string begins with the quote at `at`.
-#[inline]
+#[inline(always)]
 pub(crate) fn begins_string(marks: &[Mark], at: usize) -> bool {
     marks.get(at / BLOCK).is_some_and(|mark| mark.quotes & mark.strings & bit(at) != 0)
 }
 
-/// Whether the bracket at `at` stands outside of strings.
-#[inline]
-pub(crate) fn is_bracket(marks: &[Mark], at: usize) -> bool {
-    marks.get(at / BLOCK).is_some_and(|mark| mark.brackets & bit(at) != 0)
+/// Whether an object or array begins with the bracket at `at`.
+#[inline(always)]
+pub(crate) fn begins_container(marks: &[Mark], at: usize) -> bool {
+    marks.get(at / BLOCK).is_some_and(|mark| mark.opens & bit(at) != 0)
 }
 
-#[inline]
+#[inline(always)]
 fn bit(at: usize) -> u64 {
     1 << (at % BLOCK)
 }
 
 /// The first quote at or behind `at` that begins or ends a string.
-#[inline]
+#[inline(always)]
 pub(crate) fn next_quote(marks: &[Mark], at: usize) -> Option<usize> {
     let rest = marks.get(at / BLOCK..)?;
     let quotes = |number: usize| rest.get(number).map_or(0, |mark| mark.quotes);
@@ -111,74 +146,28 @@ pub(crate) fn next_quote(marks: &[Mark], at: usize) -> Option<usize> {
     Some((at / BLOCK + 1 + beyond) * BLOCK + found)
 }
 
-/// Where the object or array of the top level ends whose first bracket is at `at`. On the way it is noted how deep
-/// each block is, for [`container_end`].
-#[inline]
-pub(crate) fn top_container_end(marks: &[Mark], bytes: &[u8], at: usize) -> Option<usize> {
-    let mut base = at & !(BLOCK - 1);
-    let mut rest = marks.get(at / BLOCK..)?.iter();
-    let mut mark = rest.next()?;
-    let mut brackets = mark.brackets & !(bit(at) - 1);
-    let mut depth = 0u32;
-    // Of the block that it begins in, nothing is noted: it has a part that lies before.
-    let mut lowest = 0;
+/// Where the object or array ends that begins at `at`.
+#[inline(always)]
+pub(crate) fn container_end(marks: &[Mark], at: usize) -> Option<usize> {
+    let mut number = at / BLOCK;
+    let mut depth = match marks.get(number)?.closing(!(bit(at) - 1), 0) {
+        Ok(place) => return Some(number * BLOCK + place + 1),
+        Err(depth) => depth,
+    };
+    let mut rest = marks.get(number + 1..)?;
+    // What is around it.
+    let outside = rest.first()?.depth.checked_sub_unsigned(depth)?;
     loop {
-        while brackets != 0 {
-            let place = base + brackets.trailing_zeros() as usize;
-            depth = next_depth(depth, bytes.get(place));
-            if depth == 0 {
-                return Some(place + 1);
-            }
-            lowest = lowest.min(depth);
-            brackets &= brackets - 1;
+        // Blocks that do not come down to that are passed as a whole.
+        let passed = rest.iter().position(|mark| mark.lowest <= outside)?;
+        number += 1 + passed;
+        let mark = rest.get(passed)?;
+        depth = mark.depth.checked_sub(outside)?.cast_unsigned();
+        if let Ok(place) = mark.closing(u64::MAX, depth) {
+            return Some(number * BLOCK + place + 1);
         }
-        mark.lowest.set(lowest);
-        mark = rest.next()?;
-        mark.depth.set(depth);
-        lowest = depth;
-        brackets = mark.brackets;
-        base += BLOCK;
+        rest = rest.get(passed + 1..)?;
     }
-}
-
-/// Where the object or array ends whose first bracket is at `at`.
-#[inline]
-pub(crate) fn container_end(marks: &[Mark], bytes: &[u8], at: usize) -> Option<usize> {
-    let mut base = at & !(BLOCK - 1);
-    let mut rest = marks.get(at / BLOCK..)?.iter();
-    let mut brackets = rest.next()?.brackets & !(bit(at) - 1);
-    let mut depth = 0u32;
-    loop {
-        while brackets != 0 {
-            let place = base + brackets.trailing_zeros() as usize;
-            depth = next_depth(depth, bytes.get(place));
-            if depth == 0 {
-                return Some(place + 1);
-            }
-            brackets &= brackets - 1;
-        }
-        let mut mark = rest.next()?;
-        base += BLOCK;
-        // Blocks that do not come down to where it began are passed as a whole.
-        if mark.depth.get() > 0 {
-            let outside = mark.depth.get().checked_sub(depth)?;
-            while mark.lowest.get() > outside {
-                mark = rest.next()?;
-                base += BLOCK;
-            }
-            depth = mark.depth.get().checked_sub(outside)?;
-        }
-        brackets = mark.brackets;
-    }
-}
-
-/// How deep it is behind a byte that a mark takes for a bracket.
-#[inline]
-pub(crate) fn next_depth(depth: u32, byte: Option<&u8>) -> u32 {
-    let byte = byte.copied().unwrap_or_default();
-    // Of all that a mark takes for brackets, those that open have this bit alone, and those that close that one; the
-    // rest has both or none. No branch, since nobody can foresee which comes next.
-    depth.wrapping_add(u32::from(byte >> 1 & 1)).wrapping_sub(u32::from(byte >> 2 & 1))
 }
 
 #[cfg(test)]
@@ -211,8 +200,7 @@ mod tests {
             (" ".repeat(MAX_MARKED), MAX_MARKED / BLOCK),
             (" ".repeat(MAX_MARKED + 1), 0),
         ] {
-            let mut marks = Marks::default();
-            marks.rebuild(document.as_bytes());
+            let marks = Marks::of(Level::new(), document.as_bytes());
             assert_eq!(marks.as_slice().len(), count);
         }
     }

@@ -6,7 +6,7 @@
 use super::scan::Kind;
 use super::value::Beginning;
 use super::{Document, Value};
-use crate::fields::path::Node;
+use crate::fields::path::{Name, Node};
 
 /// A way into a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +37,9 @@ impl Pointer {
         }
         let mut steps = text.strip_prefix('/').unwrap_or(text).split('/').map(Step::parse).peekable();
         let mut node = Node::Root;
-        while let Some(child) = steps.peek().and_then(|step| node.child(step.key.as_bytes())) {
+        while let Some(child) =
+            steps.peek().and_then(|step| node.child(Name::new(step.key.as_bytes(), step.key.len())))
+        {
             node = child;
             steps.next();
         }

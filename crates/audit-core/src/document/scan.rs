@@ -10,7 +10,10 @@
 //! Neither recurses, allocates, indexes on trust, or knows what an audit event is. Bytes above 0x7f are
 //! taken as they are within strings: whether they are UTF-8 is asked elsewhere.
 
-use memchr::{memchr, memchr2};
+use std::ops::Range;
+
+use fearless_simd::{Level, Simd, dispatch};
+use memchr::memchr2;
 
 use super::block::{BLOCK, Stops, escaped, first_stop};
 use super::skimmer::Skimmer;
@@ -31,6 +34,8 @@ pub(crate) enum ScanErrorKind {
     Unexpected,
     /// More than [`MAX_DEPTH`] open objects and arrays.
     TooDeep,
+    /// The visitor wants no more.
+    Stopped,
 }
 
 type Scanned<T> = Result<T, ScanError>;
@@ -72,8 +77,10 @@ impl Kind {
 
 /// Told by [`walk`] what it passes, in the document's order.
 pub(crate) trait Visit {
-    /// An object or array begins at `at`.
-    fn open(&mut self, _kind: Kind, _at: usize) {}
+    /// An object or array begins at `at`; `false` stops the walk there.
+    fn open(&mut self, _kind: Kind, _at: usize) -> bool {
+        true
+    }
     /// A member's key: what stands between the quotes, still escaped.
     fn key(&mut self, _start: usize, _end: usize) {}
     /// A value is complete that is neither object nor array.
@@ -126,80 +133,117 @@ impl Nesting {
 /// Passes one value that begins at or behind `start`, strictly; returns where it ends. It lies in `outer`
 /// objects and arrays, which count for its depth.
 pub(crate) fn walk(bytes: &[u8], start: usize, outer: usize, visit: &mut impl Visit) -> Scanned<usize> {
+    walk_at(Level::new(), bytes, start, outer, visit)
+}
+
+#[inline]
+fn walk_at(level: Level, bytes: &[u8], start: usize, outer: usize, visit: &mut impl Visit) -> Scanned<usize> {
+    dispatch!(level, simd => walk_with(simd, bytes, start, outer, visit))
+}
+
+#[inline(always)]
+fn walk_with<S: Simd>(
+    simd: S,
+    bytes: &[u8],
+    start: usize,
+    outer: usize,
+    visit: &mut impl Visit,
+) -> Scanned<usize> {
     let mut nesting = Nesting::new(outer);
-    let mut at = space(bytes, start);
+    let (mut at, mut first) = token(bytes, start)?;
     loop {
-        // A value begins here.
-        let Some(&first) = bytes.get(at) else { return end(bytes) };
-        let Some(kind) = Kind::of(first) else { return unexpected(at) };
-        match kind {
-            Kind::Object | Kind::Array => {
-                if !nesting.push(kind == Kind::Object) {
-                    match visit.too_deep(at) {
-                        Some(behind) => at = behind,
-                        None => return Err(ScanError { at, kind: ScanErrorKind::TooDeep }),
-                    }
+        // A value begins here. Not a `match`, which would become a jump that nobody can foresee.
+        if first == b'"' {
+            let ends = string_from(simd, bytes, at + 1)?;
+            visit.scalar(at, ends);
+            at = ends;
+        } else if first == b'{' || first == b'[' {
+            let is_object = first == b'{';
+            if !nesting.push(is_object) {
+                match visit.too_deep(at) {
+                    Some(behind) => at = behind,
+                    None => return Err(ScanError { at, kind: ScanErrorKind::TooDeep }),
+                }
+            } else if !visit.open(if is_object { Kind::Object } else { Kind::Array }, at) {
+                return Err(ScanError { at, kind: ScanErrorKind::Stopped });
+            } else {
+                let (inside, byte) = token(bytes, at + 1)?;
+                // In ASCII, the closing one is the second behind it.
+                if byte == first + 2 {
+                    at = inside + 1;
+                    nesting.pop();
+                    visit.close(at);
                 } else {
-                    visit.open(kind, at);
-                    at = space(bytes, at + 1);
-                    let closer = if kind == Kind::Object { b'}' } else { b']' };
-                    if bytes.get(at) == Some(&closer) {
-                        at += 1;
-                        nesting.pop();
-                        visit.close(at);
-                    } else {
-                        if kind == Kind::Object {
-                            at = member(bytes, at, visit)?;
-                        }
-                        continue;
-                    }
+                    (at, first) =
+                        if is_object { member(simd, bytes, inside, byte, visit)? } else { (inside, byte) };
+                    continue;
                 }
             }
-            _ => {
-                let ends = scalar(bytes, at, kind)?;
-                visit.scalar(at, ends);
-                at = ends;
-            }
+        } else {
+            let ends = scalar(bytes, at, first)?;
+            visit.scalar(at, ends);
+            at = ends;
         }
         // A value has ended: go on with what it stands in.
         loop {
             let Some(in_object) = nesting.in_object() else { return Ok(at) };
-            at = space(bytes, at);
-            match (bytes.get(at), in_object) {
-                (Some(b','), true) => {
-                    at = member(bytes, space(bytes, at + 1), visit)?;
-                    break;
-                }
-                (Some(b','), false) => {
-                    at = space(bytes, at + 1);
-                    break;
-                }
-                (Some(b'}'), true) | (Some(b']'), false) => {
-                    at += 1;
-                    nesting.pop();
-                    visit.close(at);
-                }
-                (Some(_), _) => return unexpected(at),
-                (None, _) => return end(bytes),
+            let (place, byte) = token(bytes, at)?;
+            if byte == b',' {
+                let (next, byte) = token(bytes, place + 1)?;
+                (at, first) = if in_object { member(simd, bytes, next, byte, visit)? } else { (next, byte) };
+                break;
             }
+            if byte != if in_object { b'}' } else { b']' } {
+                return unexpected(place);
+            }
+            at = place + 1;
+            nesting.pop();
+            visit.close(at);
         }
     }
 }
 
-/// A key and its colon; returns where the value begins.
-fn member(bytes: &[u8], at: usize, visit: &mut impl Visit) -> Scanned<usize> {
-    let after = string(bytes, at)?;
+/// A key, of which `first` at `at` is the first byte, and its colon; returns where the value begins, and its first byte.
+#[inline(always)]
+fn member<S: Simd>(
+    simd: S,
+    bytes: &[u8],
+    at: usize,
+    first: u8,
+    visit: &mut impl Visit,
+) -> Scanned<(usize, u8)> {
+    if first != b'"' {
+        return unexpected(at);
+    }
+    let after = string_from(simd, bytes, at + 1)?;
     visit.key(at + 1, after - 1);
-    colon(bytes, after)
+    let (colon, byte) = token(bytes, after)?;
+    if byte == b':' { token(bytes, colon + 1) } else { unexpected(colon) }
 }
 
-/// Passes the object that begins at `at`, strictly, and leaves its values to the caller: `value` gets what
-/// stands between a key's quotes, and where its value begins, and returns where that ends. An error of its
+/// The first byte that is no whitespace, at or behind `at`, and where it is.
+#[inline(always)]
+fn token(bytes: &[u8], at: usize) -> Scanned<(usize, u8)> {
+    match bytes.get(at) {
+        // Nearly always there is none.
+        Some(&byte) if byte > b' ' => Ok((at, byte)),
+        _ => token_behind(bytes, at),
+    }
+}
+
+#[inline(never)]
+fn token_behind(bytes: &[u8], at: usize) -> Scanned<(usize, u8)> {
+    let at = space_behind(bytes, at);
+    bytes.get(at).map_or(end(bytes), |&byte| Ok((at, byte)))
+}
+
+/// Passes the object that begins at `at`, strictly, and leaves its values to the caller: `value` gets where a key
+/// stands between its quotes, and where its value begins, and returns where that ends. An error of its
 /// own stops the walk. Returns where the object ends.
-pub(crate) fn members<'b, E: From<ScanError>>(
-    bytes: &'b [u8],
+pub(crate) fn members<E: From<ScanError>>(
+    bytes: &[u8],
     at: usize,
-    mut value: impl FnMut(&'b [u8], usize) -> Result<usize, E>,
+    mut value: impl FnMut(Range<usize>, usize) -> Result<usize, E>,
 ) -> Result<usize, E> {
     match bytes.get(at) {
         Some(b'{') => {}
@@ -213,7 +257,7 @@ pub(crate) fn members<'b, E: From<ScanError>>(
     loop {
         let after = string(bytes, at)?;
         let begins = colon(bytes, after)?;
-        at = space(bytes, value(bytes.get(at + 1..after - 1).unwrap_or_default(), begins)?);
+        at = space(bytes, value(at + 1..after - 1, begins)?);
         at = match bytes.get(at) {
             Some(b',') => space(bytes, at + 1),
             Some(b'}') => return Ok(at + 1),
@@ -248,14 +292,14 @@ fn space_behind(bytes: &[u8], mut at: usize) -> usize {
     at
 }
 
-fn scalar(bytes: &[u8], at: usize, kind: Kind) -> Scanned<usize> {
-    let ends = match kind {
-        Kind::String => return string(bytes, at),
-        Kind::Number => number(bytes, at)?,
-        Kind::True => literal(bytes, at, b"true")?,
-        Kind::False => literal(bytes, at, b"false")?,
-        Kind::Null => literal(bytes, at, b"null")?,
-        Kind::Object | Kind::Array => return unexpected(at),
+/// Passes what is neither string, nor object, nor array.
+fn scalar(bytes: &[u8], at: usize, first: u8) -> Scanned<usize> {
+    let ends = match first {
+        b'-' | b'0'..=b'9' => number(bytes, at)?,
+        b't' => literal(bytes, at, b"true")?,
+        b'f' => literal(bytes, at, b"false")?,
+        b'n' => literal(bytes, at, b"null")?,
+        _ => return unexpected(at),
     };
     // `20` may be the rest of `200`: such a value is complete only when something else follows. Only a
     // document that is nothing but a number ends here, and none of ours is.
@@ -303,35 +347,43 @@ fn digits(bytes: &[u8], start: usize) -> Scanned<usize> {
 /// Passes a string, strictly: no control characters, only the escapes that there are. Half of a surrogate
 /// pair passes, as the grammar allows.
 pub(crate) fn string(bytes: &[u8], start: usize) -> Scanned<usize> {
-    match bytes.get(start) {
-        Some(b'"') => {}
-        Some(_) => return unexpected(start),
-        None => return end(bytes),
-    }
-    let mut at = start + 1;
-    while let Some(lane) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
-        match first_stop(lane) {
-            None => at += lane.len(),
-            Some(stop) => {
-                at += stop;
-                if bytes.get(at) == Some(&b'"') {
-                    return Ok(at + 1);
-                }
-                return string_of_escapes(bytes, at);
-            }
-        }
-    }
-    string_plainly(bytes, at)
+    string_at(Level::new(), bytes, start)
 }
 
-/// Goes on within a string, where it stops to be simple: where one escape is, as in an event within a string, there
-/// are more.
-fn string_of_escapes(bytes: &[u8], mut at: usize) -> Scanned<usize> {
+#[inline]
+pub(super) fn string_at(level: Level, bytes: &[u8], start: usize) -> Scanned<usize> {
+    match bytes.get(start) {
+        Some(b'"') => dispatch!(level, simd => string_from(simd, bytes, start + 1)),
+        Some(_) => unexpected(start),
+        None => end(bytes),
+    }
+}
+
+/// The same from behind its first quote on.
+#[inline(always)]
+fn string_from<S: Simd>(simd: S, bytes: &[u8], at: usize) -> Scanned<usize> {
+    // Most are short, and simple.
+    if let Some(rest) = bytes.get(at..)
+        && let Some(lane) = rest.first_chunk()
+        && let Some(stop) = first_stop(simd, lane)
+        && rest.get(stop) == Some(&b'"')
+    {
+        return Ok(at + stop + 1);
+    }
+    simd.vectorize(
+        #[inline(always)]
+        || string_by_blocks(simd, bytes, at),
+    )
+}
+
+/// Goes on within a string from `at` on, which is not escaped.
+#[inline(always)]
+fn string_by_blocks<S: Simd>(simd: S, bytes: &[u8], mut at: usize) -> Scanned<usize> {
     let mut carry = 0;
     while let Some(block) = bytes.get(at..).and_then(|rest| rest.first_chunk::<BLOCK>()) {
         // Where the escape begins that reaches into this block, if one does.
         let from = at - usize::from(carry != 0);
-        let Stops { quotes, backslashes, controls } = Stops::of(block);
+        let Stops { quotes, backslashes, controls } = Stops::of(simd, block);
         let escaped = escaped(backslashes, &mut carry);
         let ends = quotes & !escaped;
         let within = (ends & ends.wrapping_neg()).wrapping_sub(1);
@@ -464,14 +516,9 @@ pub(crate) fn has_space(raw: &[u8]) -> bool {
     false
 }
 
-/// Whether a string's text differs from its bytes.
-pub(crate) fn is_escaped(inner: &[u8]) -> bool {
-    // Keys, as a rule: too short for more than a look at each byte.
-    if inner.len() < 32 { inner.contains(&b'\\') } else { memchr(b'\\', inner).is_some() }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::twins::levels;
     use super::*;
 
     /// In an array, since a document that is nothing but a number has no end.
@@ -479,6 +526,9 @@ mod tests {
     fn check(value: &str, valid: bool) {
         let document = format!("[{value}]");
         let walked = walk(document.as_bytes(), 0, 0, &mut ());
+        for level in levels() {
+            assert_eq!(walk_at(level, document.as_bytes(), 0, 0, &mut ()), walked, "{value}: {level:?}");
+        }
         assert_eq!(walked == Ok(document.len()), valid, "{value}: {walked:?}");
         assert_eq!(
             serde_json::from_str::<serde::de::IgnoredAny>(&document).is_ok(),
@@ -597,7 +647,10 @@ mod tests {
                     b"",
                 ][next(3)],
             );
-            assert_eq!(string(&text, 0), string_plainly(&text, 1), "{:?}", String::from_utf8_lossy(&text));
+            for level in levels() {
+                let ends = string_at(level, &text, 0);
+                assert_eq!(ends, string_plainly(&text, 1), "{:?}", String::from_utf8_lossy(&text));
+            }
         }
     }
 

@@ -39,7 +39,7 @@ impl<'b> Skimmer<'b> {
     }
 
     /// The same in the beginning of a document that has `marks`; or not, when there are none.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn with_marks(bytes: &'b [u8], marks: &'b [Mark], at: usize) -> Skimmer<'b> {
         let (mark, carry) = (Mark::default(), Carry::default());
         let mut skimmer = Skimmer { bytes, marks, base: at, mark, carry, is_stray: false };
@@ -50,7 +50,7 @@ impl<'b> Skimmer<'b> {
     }
 
     /// Behind the value that begins at `at` (no space before it).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn skip(&mut self, at: usize) -> Result<usize, ScanError> {
         // Not a `match`, which would become a jump that nobody can foresee.
         let first = self.bytes.get(at).copied();
@@ -64,7 +64,7 @@ impl<'b> Skimmer<'b> {
     }
 
     /// Behind the string that begins with the quote at `at`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn string(&mut self, at: usize) -> Result<usize, ScanError> {
         if marks::begins_string(self.marks, at)
             && let Some(end) = marks::next_quote(self.marks, at + 1)
@@ -84,25 +84,12 @@ impl<'b> Skimmer<'b> {
         }
     }
 
-    /// The same of a value of the top level.
-    #[inline]
-    pub(crate) fn skip_at_top(&mut self, at: usize) -> Result<usize, ScanError> {
-        match self.bytes.get(at) {
-            Some(b'{' | b'[') if marks::is_bracket(self.marks, at) => {
-                match marks::top_container_end(self.marks, self.bytes, at) {
-                    Some(end) => Ok(end),
-                    None => self.container_by_reading(at),
-                }
-            }
-            _ => self.skip(at),
-        }
-    }
-
     /// Behind the object or array that begins at `at`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn container(&mut self, at: usize) -> Result<usize, ScanError> {
-        if marks::is_bracket(self.marks, at)
-            && let Some(end) = marks::container_end(self.marks, self.bytes, at)
+        if marks::begins_container(self.marks, at)
+            && let Some(end) = marks::container_end(self.marks, at)
+            && end <= self.bytes.len()
         {
             return Ok(end);
         }
@@ -149,25 +136,20 @@ impl<'b> Skimmer<'b> {
     #[inline]
     fn container_end(&mut self, at: usize) -> Result<usize, Halt> {
         let first = self.seek(at)?;
-        if self.mark.brackets & first == 0 {
+        if self.mark.opens & first == 0 {
             return Err(Halt::Stray);
         }
-        let mut brackets = self.mark.brackets & !(first - 1);
-        let mut depth = 0u32;
+        let (mut wanted, mut depth) = (!(first - 1), 0);
         loop {
             if self.is_stray {
                 return Err(Halt::Stray);
             }
-            while brackets != 0 {
-                let place = self.base + brackets.trailing_zeros() as usize;
-                depth = marks::next_depth(depth, self.bytes.get(place));
-                if depth == 0 {
-                    return Ok(place + 1);
-                }
-                brackets &= brackets - 1;
+            match self.mark.closing(wanted, depth) {
+                Ok(place) => return Ok(self.base + place + 1),
+                Err(open) => depth = open,
             }
             self.next()?;
-            brackets = self.mark.brackets;
+            wanted = u64::MAX;
         }
     }
 
@@ -198,7 +180,7 @@ impl<'b> Skimmer<'b> {
 
     #[inline]
     fn read(&mut self) {
-        let (mark, is_plain) = Mark::read(Block::load(self.bytes, self.base), &mut self.carry);
+        let (mark, is_plain) = Mark::read(Block::load_one(self.bytes, self.base), &mut self.carry);
         (self.mark, self.is_stray) = (mark, !is_plain);
     }
 
@@ -222,6 +204,8 @@ impl<'b> Skimmer<'b> {
 
 #[cfg(test)]
 mod tests {
+    use fearless_simd::Level;
+
     use super::super::marks::Marks;
     use super::*;
 
@@ -281,17 +265,9 @@ mod tests {
                 text.extend_from_slice(parts[kinds.start + next(kinds.len())]);
             }
             let from = next(text.len() + 1).min(next(70));
-            let mut marks = Marks::default();
-            marks.rebuild(&text);
+            let marks = Marks::of(Level::new(), &text);
             for inwards in [false, true] {
                 check(&text, &[], from, inwards);
-                check(&text, marks.as_slice(), from, inwards);
-                // As a document's own way through its top level leaves the marks.
-                let mut top = Skimmer::with_marks(&text, marks.as_slice(), 0);
-                let mut at = next(3);
-                while let Ok(end) = top.skip_at_top(at) {
-                    at = end + next(2);
-                }
                 check(&text, marks.as_slice(), from, inwards);
                 // The beginning of a document.
                 check(&text[..from + (text.len() - from) / 2], marks.as_slice(), from, inwards);

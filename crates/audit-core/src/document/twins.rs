@@ -2,39 +2,54 @@
 
 use std::borrow::Cow;
 
+use fearless_simd::Level;
+
 use super::marks::{Mark, Marks};
 use super::scan;
 use super::skimmer::Skimmer;
-use super::value::{decode, unescape_bytes};
+use super::value::{decode, unescape_bytes, unescape_onto};
 
 /// How many strings are read of one input: each may be as long as all of it.
 const STRINGS: usize = 64;
 
+/// What a processor can have, and this one has; all of it must say the same.
+pub(super) fn levels() -> impl Iterator<Item = Level> {
+    let best = Level::new();
+    #[cfg(target_arch = "x86_64")]
+    let levels = [
+        best.as_sse2().map(Level::Sse2),
+        best.as_sse4_2().map(Level::Sse4_2),
+        best.as_avx2().map(Level::Avx2),
+        best.as_avx512().map(Level::Avx512),
+    ];
+    #[cfg(not(target_arch = "x86_64"))]
+    let levels = [Some(best)];
+    levels.into_iter().flatten()
+}
+
 /// Panics where a fast scanner and its plain twin do not say the same of `bytes`.
 pub fn check(bytes: &[u8]) {
-    let mut marks = Marks::default();
-    marks.rebuild(bytes);
-    for noted in [false, true] {
-        if noted {
-            // As a document's way through its top level leaves them.
-            let mut top = Skimmer::with_marks(bytes, marks.as_slice(), 0);
-            let mut at = 1;
-            while let Ok(end) = top.skip_at_top(at) {
-                at = end + 1;
-            }
-        }
-        for inwards in [false, true] {
-            for from in [0, bytes.len() / 3] {
-                skim(bytes, &[], from, inwards);
-                skim(bytes, marks.as_slice(), from, inwards);
-                // The beginning of a document.
-                skim(bytes.get(..bytes.len() / 2).unwrap_or_default(), marks.as_slice(), from, inwards);
-            }
+    let marks = Marks::of(Level::new(), bytes);
+    for level in levels() {
+        assert_eq!(marks, Marks::of(level, bytes), "{level:?}");
+        let mut text = Vec::new();
+        unescape_onto(level, bytes, 0, &mut text);
+        assert_eq!(text, unescape_plainly(bytes), "{level:?}");
+    }
+    for inwards in [false, true] {
+        for from in [0, bytes.len() / 3] {
+            skim(bytes, &[], from, inwards);
+            skim(bytes, marks.as_slice(), from, inwards);
+            // The beginning of a document.
+            skim(bytes.get(..bytes.len() / 2).unwrap_or_default(), marks.as_slice(), from, inwards);
         }
     }
     let quotes = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'"');
     for (at, _) in quotes.take(STRINGS) {
-        assert_eq!(scan::string(bytes, at), scan::string_plainly(bytes, at + 1), "the string at {at}");
+        for level in levels() {
+            let ends = scan::string_at(level, bytes, at);
+            assert_eq!(ends, scan::string_plainly(bytes, at + 1), "the string at {at}, {level:?}");
+        }
     }
     assert_eq!(unescape_bytes(bytes), Cow::<[u8]>::Owned(unescape_plainly(bytes)));
 }

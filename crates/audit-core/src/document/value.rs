@@ -6,11 +6,15 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use fearless_simd::prelude::*;
+use fearless_simd::{Level, dispatch, u8x16};
+
 use super::block::{BLOCK, Block, escaped};
 use super::lanes;
 use super::marks::Mark;
 use super::scan::{self, Kind};
 use super::skimmer::Skimmer;
+use crate::fields::path::{Name, Node};
 
 /// A value, by its place in the payload.
 #[derive(Clone, Copy, Debug)]
@@ -110,11 +114,11 @@ impl<'d> Value<'d> {
         let first = self.payload.get(self.start).copied();
         let (span, is_plain) = if first == Some(b'"') {
             let span = self.text_span();
-            (span.clone(), lanes::all(self.payload, span, lanes::is_plain))
+            (span.clone(), lanes::is_plain(self.payload, span))
         } else if first == Some(b'{') || first == Some(b'[') {
-            (self.span(), lanes::all(self.payload, self.span(), lanes::is_compact))
+            (self.span(), lanes::is_compact(self.payload, self.span()))
         } else {
-            (self.span(), lanes::all(self.payload, self.span(), lanes::is_plain))
+            (self.span(), lanes::is_plain(self.payload, self.span()))
         };
         if is_plain { self.payload.get(span) } else { None }
     }
@@ -123,7 +127,7 @@ impl<'d> Value<'d> {
     pub(crate) fn append_to(self, out: &mut Vec<u8>) {
         let raw = self.text_raw();
         match self.kind() {
-            Some(Kind::String) => unescape_onto(raw, 0, out),
+            Some(Kind::String) => unescape_onto(Level::new(), raw, 0, out),
             Some(Kind::Object | Kind::Array) => compact_onto(raw, out),
             _ => out.extend_from_slice(raw),
         }
@@ -166,28 +170,40 @@ impl<'d> Beginning<'d> {
 
 /// A member's key: what stands between its quotes.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Key<'d>(&'d [u8]);
+pub(crate) struct Key<'d>(Name<'d>);
 
 impl<'d> Key<'d> {
-    #[inline]
-    pub(crate) fn new(inner: &'d [u8]) -> Key<'d> {
-        Key(inner)
+    #[inline(always)]
+    pub(crate) fn new(bytes: &'d [u8], place: Range<usize>) -> Key<'d> {
+        Key(Name::new(bytes.get(place.start..).unwrap_or_default(), place.len()))
     }
 
     #[inline]
     pub(crate) fn is(self, name: &str) -> bool {
-        // What is escaped is longer than its text.
-        self.0 == name.as_bytes()
-            || (self.0.len() > name.len() && scan::is_escaped(self.0) && unescape(self.0) == name)
+        self.raw() == name.as_bytes() || (self.0.is_escaped() && self.text() == name)
+    }
+
+    /// The place of that name in `parent`.
+    #[inline(always)]
+    pub(crate) fn child_of(self, parent: Node) -> Option<Node> {
+        let child = parent.child(self.0);
+        if child.is_none() && self.0.is_escaped() { self.escaped_child_of(parent) } else { child }
+    }
+
+    #[cold]
+    fn escaped_child_of(self, parent: Node) -> Option<Node> {
+        let name = self.text();
+        parent.child(Name::new(name.as_bytes(), name.len()))
     }
 
     pub(crate) fn text(self) -> Cow<'d, str> {
-        unescape(self.0)
+        unescape(self.raw())
     }
 
     /// Still escaped.
+    #[inline]
     pub(crate) fn raw(self) -> &'d [u8] {
-        self.0
+        self.0.bytes()
     }
 }
 
@@ -244,7 +260,7 @@ impl<'d> Walk<'d> {
         }
         let after = self.skimmer.string(quote).ok()?;
         self.at = scan::colon(self.payload, after).ok()?;
-        self.payload.get(quote + 1..after - 1).map(Key)
+        Some(Key::new(self.payload, quote + 1..after - 1))
     }
 
     #[inline]
@@ -328,19 +344,37 @@ pub(crate) fn unescape(inner: &[u8]) -> Cow<'_, str> {
 pub(crate) fn unescape_bytes(inner: &[u8]) -> Cow<'_, [u8]> {
     let Some(first) = memchr::memchr(b'\\', inner) else { return Cow::Borrowed(inner) };
     let mut text = Vec::new();
-    unescape_onto(inner, first, &mut text);
+    unescape_onto(Level::new(), inner, first, &mut text);
     Cow::Owned(text)
 }
 
 /// Appends what a string's bytes say to `out`; the first backslash is at `first` or behind it.
-fn unescape_onto(inner: &[u8], first: usize, out: &mut Vec<u8>) {
+pub(super) fn unescape_onto(level: Level, inner: &[u8], first: usize, out: &mut Vec<u8>) {
+    dispatch!(level, simd => unescape_with(simd, inner, first, out));
+}
+
+#[inline(always)]
+fn unescape_with<S: Simd>(simd: S, inner: &[u8], first: usize, out: &mut Vec<u8>) {
     let start = out.len();
     // No escape is shorter than what it stands for, so there is always room for what is left to read.
     out.extend_from_slice(inner);
     let text = out.get_mut(start..).unwrap_or_default();
     let (mut read, mut written, mut carry) = (first, first, 0);
-    for base in (first..inner.len()).step_by(BLOCK) {
-        let mut escaped = escaped(Block::load(inner, base).backslashes, &mut carry);
+    let mut base = first;
+    while base < inner.len() {
+        let block = Block::load(simd, inner, base);
+        let mut escaped = escaped(block.backslashes, &mut carry);
+        // Where the block ends, without a backslash that escapes what stands behind it.
+        let end = inner.len().min(base + BLOCK) - (carry != 0) as usize;
+        if escaped & !(block.quotes | block.backslashes) == 0
+            && read <= base
+            && let Some(bytes) = inner.get(base..).and_then(|rest| rest.first_chunk())
+        {
+            // In an event within a string that is nearly every block: the backslashes are left out.
+            let escaping = escaped >> 1 | carry << (BLOCK - 1);
+            leave_out(simd, bytes, escaping, text, &mut written);
+            (read, escaped) = (end, 0);
+        }
         while escaped != 0 {
             let at = base + escaped.trailing_zeros() as usize;
             escaped &= escaped - 1;
@@ -350,31 +384,63 @@ fn unescape_onto(inner: &[u8], first: usize, out: &mut Vec<u8>) {
             }
             let backslash = at - 1;
             copy(inner, read..backslash, text, &mut written);
-            (read, written) = match inner.get(at) {
-                // In an event within a string that is nearly every escape.
-                Some(&byte @ (b'"' | b'\\' | b'/')) => {
-                    if let Some(place) = text.get_mut(written) {
-                        *place = byte;
-                    }
-                    (at + 1, written + 1)
-                }
-                _ => {
-                    let begins = inner.get(backslash..).unwrap_or_default();
-                    let (character, len) = decode(begins).unwrap_or(('\\', 1));
-                    let mut utf8 = [0; 4];
-                    let character = character.encode_utf8(&mut utf8).as_bytes();
-                    copy(character, 0..character.len(), text, &mut written);
-                    (backslash + len, written)
-                }
-            };
+            let (character, len) = inner.get(backslash..).and_then(decode).unwrap_or(('\\', 1));
+            let mut utf8 = [0; 4];
+            let character = character.encode_utf8(&mut utf8).as_bytes();
+            copy(character, 0..character.len(), text, &mut written);
+            read = backslash + len;
         }
+        if read < end {
+            copy(inner, read..end, text, &mut written);
+            read = end;
+        }
+        base += BLOCK;
     }
     copy(inner, read..inner.len(), text, &mut written);
     out.truncate(start + written);
 }
 
+/// Writes a block to `text` but for the bytes in `mask`, and moves on behind it. There is room for all of it.
+#[inline(always)]
+fn leave_out<S: Simd>(simd: S, block: &[u8; BLOCK], mut mask: u64, text: &mut [u8], written: &mut usize) {
+    const ALL: u32 = u8::BITS;
+    for eight in block.as_chunks::<8>().0 {
+        let left_out = mask as u8;
+        mask >>= ALL;
+        let order = KEPT.get(usize::from(left_out)).copied().unwrap_or_default();
+        let order = u8x16::load_array(simd, u128::from(order).to_le_bytes());
+        let eight = u8x16::load_array(simd, u128::from(u64::from_le_bytes(*eight)).to_le_bytes());
+        let kept = u128::from_le_bytes(eight.swizzle_dyn(order).to_array()) as u64;
+        // What lies behind those that are kept is written over by the next.
+        if let Some(room) = text.get_mut(*written..).and_then(|room| room.first_chunk_mut()) {
+            *room = kept.to_le_bytes();
+        }
+        *written += (ALL - left_out.count_ones()) as usize;
+    }
+}
+
+/// For each set of eight bytes that are left out: which byte comes first, which comes next, and so on; the first is
+/// the lowest.
+static KEPT: [u64; 256] = {
+    let mut table = [0; 256];
+    let mut mask = 0;
+    #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which would tell")]
+    while mask < 256 {
+        let (mut byte, mut place) = (0, 0);
+        while byte < 8 {
+            if mask >> byte & 1 == 0 {
+                table[mask] |= byte << (8 * place);
+                place += 1;
+            }
+            byte += 1;
+        }
+        mask += 1;
+    }
+    table
+};
+
 /// Writes a part of `bytes` to `text`, and moves on behind it.
-#[inline]
+#[inline(always)]
 fn copy(bytes: &[u8], part: Range<usize>, text: &mut [u8], written: &mut usize) {
     const LANE: usize = 16;
     let len = part.len();

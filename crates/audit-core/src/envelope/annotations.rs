@@ -1,7 +1,7 @@
 //! Adding annotations to an event, byte by byte: what is there already wins, and stays as it was.
 
-use crate::document::Document;
 use crate::document::scan::Kind;
+use crate::document::{Document, Value};
 use crate::fields::path::Node;
 use crate::splice::Splices;
 
@@ -25,15 +25,24 @@ impl<'a> Annotation<'a> {
 pub(crate) const LONGEST_NAME: usize = 256;
 
 /// Plans the insertion of those that are missing, behind those that are there. `annotations` is added to an
-/// event that has none, and replaced where it is not an object: `null`, as a rule.
+/// event that has none, and replaced where it is not an object: `null`, as a rule. No more than 64 are wanted.
 pub(crate) fn insert_missing(document: Document<'_>, wanted: &[Annotation<'_>], splices: &mut Splices) {
+    if wanted.is_empty() {
+        return;
+    }
     let present = document.get(Node::Annotations).filter(|present| present.kind() == Some(Kind::Object));
-    let is_missing =
-        |annotation: &&Annotation<'_>| present.is_none_or(|present| present.get(annotation.key).is_none());
+    // Once through those that are there, however many are wanted.
+    let (mut known, mut is_empty) = (0u64, true);
+    for (key, _) in present.into_iter().flat_map(Value::members) {
+        is_empty = false;
+        for (number, annotation) in wanted.iter().enumerate() {
+            known |= u64::from(key.is(annotation.key)) << number;
+        }
+    }
     // Room for the names of cluster, region and account; for most it is the only allocation.
     let mut members = String::with_capacity(128);
-    for annotation in wanted.iter().filter(is_missing) {
-        if !members.is_empty() {
+    for (_, annotation) in wanted.iter().enumerate().filter(|(number, _)| known >> number & 1 == 0) {
+        if !members.is_empty() || !is_empty {
             members.push(',');
         }
         quote(annotation.key, &mut members);
@@ -44,12 +53,7 @@ pub(crate) fn insert_missing(document: Document<'_>, wanted: &[Annotation<'_>], 
         return;
     }
     match (present, document.get(Node::Annotations)) {
-        (Some(object), _) => {
-            if object.members().next().is_some() {
-                members.insert(0, ',');
-            }
-            splices.insert(object.span().end - 1, members);
-        }
+        (Some(object), _) => splices.insert(object.span().end - 1, members),
         (None, Some(other)) => splices.replace(other.span(), format!("{{{members}}}")),
         (None, None) => insert_member(document, Node::Annotations, &format!("{{{members}}}"), splices),
     }

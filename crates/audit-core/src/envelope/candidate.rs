@@ -1,5 +1,7 @@
 //! From an object to an audit event: what it must be, what is added to it, what time it happened.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 use super::Context;
@@ -90,7 +92,7 @@ fn additions(
     context: &Context<'_>,
 ) -> Splices {
     let mut added = Splices::default();
-    let mut marked = context.annotations.to_vec();
+    let mut wanted = Cow::Borrowed(context.annotations);
     if salvaged.is_some_and(SalvageReason::loses_parts) {
         if document.get(Node::StageTimestamp).is_none() {
             annotations::insert_member(
@@ -100,8 +102,8 @@ fn additions(
                 &mut added,
             );
         }
-        marked.push(Annotation { key: TRUNCATED, value: "true" });
+        wanted.to_mut().push(Annotation { key: TRUNCATED, value: "true" });
     }
-    annotations::insert_missing(document, &marked, &mut added);
+    annotations::insert_missing(document, &wanted, &mut added);
     added
 }

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use super::{Context, candidate};
-use crate::document::Key;
-use crate::document::scan::{self, ScanError};
+use crate::document::scan::{self, Kind, ScanError, ScanErrorKind, Visit};
+use crate::document::{Finder, Key};
 use crate::event::{RejectedKind, SplitOutcome};
 use crate::fields::path::Node;
 use crate::{Index, SalvageReason, salvage};
@@ -161,34 +161,45 @@ impl<'a> Reader<'a> {
 /// Reads the object at the start of `bytes` into `index`, strictly, up to a list's elements.
 fn outline(bytes: &[u8], index: &mut Index) -> Result<Outline, ScanError> {
     index.clear();
-    let mut identified = false;
-    let len = scan::members(bytes, 0, |key, value| {
-        let key = Key::new(key);
-        if !identified && bytes.get(value) == Some(&b'[') && key.is(ITEMS) {
-            return Err(Halt::List(value));
-        }
-        let (end, member) = index.fill_strictly(bytes, key, value)?;
-        identified |= member == Some(Node::AuditId);
-        Ok(end)
-    });
-    match len {
+    let mut search = Search { finder: Finder::new(index, bytes), is_items: false };
+    match scan::walk(bytes, 0, 0, &mut search) {
         Ok(len) => {
             index.seal(len);
             Ok(Outline::Object(len))
         }
-        Err(Halt::List(items)) => Ok(Outline::List(items)),
-        Err(Halt::Damaged(error)) => Err(error),
+        Err(ScanError { at, kind: ScanErrorKind::Stopped }) => Ok(Outline::List(at)),
+        Err(error) => Err(error),
     }
 }
 
-/// Why an object was not read to its end.
-enum Halt {
-    Damaged(ScanError),
-    List(usize),
+/// Finds the places of an event, and stops at the elements of a list.
+struct Search<'i, 'b> {
+    finder: Finder<'i, 'b>,
+    /// Whether the last key says that elements follow.
+    is_items: bool,
 }
 
-impl From<ScanError> for Halt {
-    fn from(error: ScanError) -> Halt {
-        Halt::Damaged(error)
+impl Visit for Search<'_, '_> {
+    #[inline(always)]
+    fn open(&mut self, kind: Kind, at: usize) -> bool {
+        !(self.is_items && kind == Kind::Array) && self.finder.open(kind, at)
+    }
+
+    #[inline(always)]
+    fn key(&mut self, start: usize, end: usize) {
+        self.is_items = self.finder.is_at_top()
+            && !self.finder.has(Node::AuditId)
+            && Key::new(self.finder.bytes(), start..end).is(ITEMS);
+        self.finder.key(start, end);
+    }
+
+    #[inline(always)]
+    fn scalar(&mut self, start: usize, end: usize) {
+        self.finder.scalar(start, end);
+    }
+
+    #[inline(always)]
+    fn close(&mut self, end: usize) {
+        self.finder.close(end);
     }
 }

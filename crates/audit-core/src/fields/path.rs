@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use memchr::memchr;
+
 macro_rules! nodes {
     ($($name:ident = $parent:ident / $key:literal;)*) => {
         /// A place in an audit event.
@@ -119,20 +121,15 @@ impl Node {
         self.parent_and_key().1
     }
 
-    /// The place in this one that has that name.
-    #[inline]
-    pub(crate) fn child(self, key: &[u8]) -> Option<Node> {
-        let digest = digest(key);
-        let mut slot = slot(self, digest);
+    /// The place in this one that has this name.
+    #[inline(always)]
+    pub(crate) fn child(self, name: Name<'_>) -> Option<Node> {
+        let mut slot = name.slot(self);
         loop {
             // There are more slots than places, so one that is empty ends this.
             let number = usize::from(*BY_KEY.get(slot)?);
-            let name = NAMES.get(number).filter(|_| number != 0)?;
-            if name.digest == digest
-                && name.parent == self
-                && name.key.len() == key.len()
-                && (key.len() <= 16 || name.key.as_bytes() == key)
-            {
+            let known = NAMES.get(number).filter(|_| number != 0)?;
+            if known.parent == self && known.name.is(name) {
                 return Node::ALL.get(number).copied();
             }
             slot = (slot + 1) % SLOTS;
@@ -172,61 +169,100 @@ const CHILDREN: [u8; NODES] = {
 
 const SLOTS: usize = 256;
 
-/// The first and the last bytes of a name: all there is of one that has up to 16, together with its length.
-type Digest = (u64, u64);
+/// A name, which may stand in a document.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Name<'d> {
+    /// Its first bytes, and zeros behind its end.
+    head: [u64; 2],
+    /// From its first byte on; what stands behind it may be looked at, too.
+    bytes: &'d [u8],
+    len: usize,
+}
 
-#[inline]
-const fn digest(key: &[u8]) -> Digest {
-    match (key.first_chunk(), key.last_chunk(), key) {
-        (Some(first), Some(last), _) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
-        (_, _, [first @ .., _]) => match (key.first_chunk(), key.last_chunk(), first) {
-            (Some(first), Some(last), _) => {
-                (u32::from_le_bytes(*first) as u64, u32::from_le_bytes(*last) as u64)
-            }
-            (_, _, []) => (tiny(key), 1),
-            (_, _, [_]) => (tiny(key), 2),
-            _ => (tiny(key), 3),
-        },
-        (_, _, []) => (0, 0),
+impl<'d> Name<'d> {
+    /// How many bytes are looked at at once: all, of most.
+    const HEAD: usize = 16;
+
+    /// The first `len` of these bytes.
+    #[inline(always)]
+    pub(crate) const fn new(bytes: &'d [u8], len: usize) -> Name<'d> {
+        let head = match bytes.first_chunk() {
+            Some(head) => u128::from_le_bytes(*head),
+            None => short_head(bytes),
+        };
+        let head = [head as u64 & mask(len), (head >> 64) as u64 & mask(len.saturating_sub(8))];
+        Name { head, bytes, len }
+    }
+
+    #[inline(always)]
+    pub(crate) fn bytes(self) -> &'d [u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+
+    #[inline(always)]
+    pub(crate) fn is(self, other: Name<'_>) -> bool {
+        self.head == other.head
+            && self.len == other.len
+            && (self.len <= Self::HEAD || self.bytes() == other.bytes())
+    }
+
+    /// Whether there is a backslash in it.
+    #[inline(always)]
+    pub(crate) fn is_escaped(self) -> bool {
+        const EACH: u64 = 0x0101_0101_0101_0101;
+        // A byte that is none of it borrows nothing from the next one, below the first that is.
+        let any = |part: u64| {
+            let differs = part ^ (EACH * b'\\' as u64);
+            differs.wrapping_sub(EACH) & !differs & EACH << 7 != 0
+        };
+        let [low, high] = self.head;
+        any(low) || any(high) || (self.len > Self::HEAD && memchr(b'\\', self.bytes()).is_some())
+    }
+
+    /// Where in [`BY_KEY`] it is looked for first, in `parent`.
+    #[inline(always)]
+    const fn slot(self, parent: Node) -> usize {
+        let [low, high] = self.head;
+        // Odd numbers without a pattern: every byte of both moves the highest ones.
+        let mixed = (low ^ (parent as u64) << 56)
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            .wrapping_add(high.wrapping_mul(0xc2b2_ae3d_27d4_eb4f));
+        (mixed >> 56) as usize % SLOTS
     }
 }
 
-/// Up to three bytes.
-const fn tiny(key: &[u8]) -> u64 {
-    match *key {
-        [a] => a as u64,
-        [a, b] => a as u64 | (b as u64) << 8,
-        [a, b, c] => a as u64 | (b as u64) << 8 | (c as u64) << 16,
-        _ => 0,
+/// Of less than 16 bytes.
+#[cold]
+const fn short_head(mut bytes: &[u8]) -> u128 {
+    let mut head = 0;
+    while let [rest @ .., last] = bytes {
+        head = head << 8 | *last as u128;
+        bytes = rest;
     }
+    head
 }
 
-/// Where in [`BY_KEY`] a place is looked for first.
-#[inline]
-const fn slot(parent: Node, (first, last): Digest) -> usize {
-    // Odd numbers without a pattern: every byte of both moves the highest ones.
-    let mixed = (first ^ (parent as u64) << 56)
-        .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-        .wrapping_add(last.wrapping_mul(0xc2b2_ae3d_27d4_eb4f));
-    (mixed >> 56) as usize % SLOTS
+/// The bits of the first bytes of eight.
+#[inline(always)]
+const fn mask(bytes: usize) -> u64 {
+    if bytes < 8 { (1 << (8 * bytes)) - 1 } else { u64::MAX }
 }
 
-/// A place's name, and what it is compared by.
-struct Name {
-    digest: Digest,
+/// A place, as it is looked for.
+struct Known {
+    name: Name<'static>,
     parent: Node,
-    key: &'static str,
 }
 
-const NAMES: &[Name; NODES] = &{
-    let mut names = [const { Name { digest: (0, 0), parent: Node::Root, key: "" } }; NODES];
+const NAMES: &[Known; NODES] = &{
+    let mut names = [const { Known { name: Name::new(b"", 0), parent: Node::Root } }; NODES];
     let mut at = 1;
     #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which would tell")]
     while at < NODES {
         let (parent, key) = Node::PARENTS_AND_KEYS[at];
         assert!(!key.is_empty(), "the root alone has no name");
         assert!((parent as usize) < at, "a place stands behind the one that it lies in");
-        names[at] = Name { digest: digest(key.as_bytes()), parent, key };
+        names[at] = Known { name: Name::new(key.as_bytes(), key.len()), parent };
         at += 1;
     }
     names
@@ -239,7 +275,7 @@ const BY_KEY: &[u8; SLOTS] = &{
     assert!(NODES < SLOTS / 2);
     #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which would tell")]
     while at < NODES {
-        let mut slot = slot(NAMES[at].parent, NAMES[at].digest);
+        let mut slot = NAMES[at].name.slot(NAMES[at].parent);
         while table[slot] != 0 {
             slot = (slot + 1) % SLOTS;
         }
@@ -274,20 +310,41 @@ mod tests {
         assert_eq!(Node::Verb.children().count(), 0);
     }
 
+    /// Whatever stands behind the name.
+    fn child(parent: Node, key: &str) -> Option<Node> {
+        let found = parent.child(Name::new(key.as_bytes(), key.len()));
+        for behind in ["\"", "\":[1,2]", "\":\"and much more, of whatever kind\""] {
+            assert_eq!(parent.child(Name::new(format!("{key}{behind}").as_bytes(), key.len())), found);
+        }
+        found
+    }
+
     #[test]
     fn a_place_is_found_by_its_name_and_by_no_other() {
         for &node in Node::ALL.iter().skip(1) {
             let key = node.key();
-            assert_eq!(node.parent().child(key.as_bytes()), Some(node), "{node}");
+            assert_eq!(child(node.parent(), key), Some(node), "{node}");
             for other in [&key[1..], &key[..key.len() - 1], &format!("{key}x"), &key.to_uppercase()] {
-                assert_eq!(node.parent().child(other.as_bytes()), None, "{other}");
+                assert_eq!(child(node.parent(), other), None, "{other}");
             }
             for &other in Node::ALL {
                 let here = other.children().find(|child| child.key() == key);
-                assert_eq!(other.child(key.as_bytes()), here, "{key} in {other}");
+                assert_eq!(child(other, key), here, "{key} in {other}");
             }
         }
-        assert_eq!(Node::Root.child(b""), None);
+        assert_eq!(child(Node::Root, ""), None);
+    }
+
+    #[test]
+    fn a_backslash_is_seen_in_the_name_and_not_behind_it() {
+        for len in 0..40 {
+            for at in 0..50 {
+                let mut bytes = [b'['; 50];
+                bytes[at] = b'\\';
+                assert_eq!(Name::new(&bytes, len).is_escaped(), at < len, "{at} of {len}");
+                assert_eq!(Name::new(&bytes[..len], len).is_escaped(), at < len, "{at} of {len}");
+            }
+        }
     }
 
     #[test]

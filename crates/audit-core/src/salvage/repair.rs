@@ -22,7 +22,7 @@ pub(crate) fn repair(bytes: &[u8]) -> Option<Repaired> {
             let reason = match error.kind {
                 // What is too deep stops the walk only when its end is missing.
                 ScanErrorKind::End | ScanErrorKind::TooDeep => SalvageReason::Truncated,
-                ScanErrorKind::Unexpected => SalvageReason::Malformed,
+                ScanErrorKind::Unexpected | ScanErrorKind::Stopped => SalvageReason::Malformed,
             };
             (open.close_all()?, reason)
         }
@@ -86,8 +86,9 @@ impl OpenParts<'_> {
 }
 
 impl Visit for OpenParts<'_> {
-    fn open(&mut self, kind: Kind, _at: usize) {
+    fn open(&mut self, kind: Kind, _at: usize) -> bool {
         self.parts.push(Part { kind, complete_to: None });
+        true
     }
 
     fn scalar(&mut self, _start: usize, end: usize) {

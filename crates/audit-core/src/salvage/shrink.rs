@@ -64,11 +64,12 @@ impl Visit for ManagedFields<'_> {
         self.wanted = self.bytes.get(start..end) == Some(b"managedFields");
     }
 
-    fn open(&mut self, _kind: Kind, at: usize) {
+    fn open(&mut self, _kind: Kind, at: usize) -> bool {
         if std::mem::take(&mut self.wanted) && self.inside.is_none() {
             self.inside = Some((self.depth, at));
         }
         self.depth += 1;
+        true
     }
 
     fn scalar(&mut self, _start: usize, _end: usize) {

@@ -105,10 +105,14 @@ pub fn check_azure(data: &[u8]) {
 /// Any bytes, as an event of the host, and as what somebody says of its places.
 pub fn check_extract(data: &[u8]) {
     let mut lied_to = Index::default();
-    if let Some((places, payload)) = data.split_at_checked(data.len() / 3)
-        && lied_to.restore(places, payload.len())
-    {
-        answers(&lied_to, payload, FieldId::all());
+    let (numbers, _) = data.as_chunks();
+    let mut places: Vec<u64> = numbers.iter().map(|number| u64::from_le_bytes(*number)).collect();
+    if let [of, present, _, slots @ ..] = places.as_mut_slice() {
+        // What else it takes to be believed.
+        (*of, *present) = (data.len() as u64, u64::MAX >> 64u32.saturating_sub(slots.len() as u32).min(63));
+        if lied_to.restore(&places, data.len()) {
+            answers(&lied_to, data, FieldId::all());
+        }
     }
     let Ok(index) = Index::parse(data) else {
         let index = Index::default();

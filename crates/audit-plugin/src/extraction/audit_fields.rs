@@ -22,7 +22,7 @@ impl Fields for AuditFields {
         falco_json()
     }
 
-    fn read(&mut self, payload: &[u8], _timestamp: u64, notes: &[u8]) {
+    fn read(&mut self, payload: &[u8], _timestamp: u64, notes: &[u64]) {
         if !self.index.restore(notes, payload.len()) {
             // What cannot be read gives the index of no event, in which no field has a value.
             let _ = self.index.rebuild(payload);

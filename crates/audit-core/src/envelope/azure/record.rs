@@ -40,12 +40,8 @@ impl Name {
         }
     }
 
-    fn of(key: &[u8]) -> Option<Name> {
-        let mut names = Name::ALL.into_iter();
-        match scan::is_escaped(key) {
-            true => names.find(|name| Key::new(key).is(name.key())),
-            false => names.find(|name| key == name.key().as_bytes()),
-        }
+    fn of(key: Key<'_>) -> Option<Name> {
+        Name::ALL.into_iter().find(|name| key.is(name.key()))
     }
 
     const fn bit(self) -> u8 {
@@ -114,10 +110,11 @@ impl Record {
     /// Reads the object that begins at `at`, strictly; returns where it ends.
     pub(super) fn read(&mut self, bytes: &[u8], at: usize, goal: Goal) -> Result<usize, Halt> {
         scan::members(bytes, at, |key, value| {
+            let key = Key::new(bytes, key);
             let name = Name::of(key).filter(|name| *name != Name::Log);
             let Some(name) = name else {
                 let is_array = bytes.get(value) == Some(&b'[');
-                if is_array && self.met == 0 && Key::new(key).is(RECORDS) {
+                if is_array && self.met == 0 && key.is(RECORDS) {
                     return Err(Halt::Records(value));
                 }
                 return Ok(scan::walk(bytes, value, 1, &mut ())?);
@@ -145,7 +142,7 @@ impl Record {
     /// Reads the object that begins at `at` as a record's `properties`, strictly; returns where it ends.
     pub(super) fn read_properties(&mut self, bytes: &[u8], at: usize, goal: Goal) -> Result<usize, Halt> {
         scan::members(bytes, at, |key, value| {
-            if Name::of(key) != Some(Name::Log) || !self.meet(Name::Log) {
+            if Name::of(Key::new(bytes, key)) != Some(Name::Log) || !self.meet(Name::Log) {
                 return Ok(scan::walk(bytes, value, 2, &mut ())?);
             }
             if goal == Goal::Recognise {
@@ -264,12 +261,12 @@ fn member(bytes: &[u8], quote: usize) -> Option<(Name, usize)> {
 
 /// Whether `key` is the name of a member that matters.
 pub(super) fn is_member(key: &[u8]) -> bool {
-    Name::of(key).is_some()
+    Name::of(Key::new(key, 0..key.len())).is_some()
 }
 
 /// Whether `key` can be the first of a record.
 pub(super) fn begins_record(key: &[u8]) -> bool {
-    Name::of(key).is_some_and(|name| name != Name::Log)
+    Name::of(Key::new(key, 0..key.len())).is_some_and(|name| name != Name::Log)
 }
 
 /// The key in single quotes that begins the object at `at`, which no JSON has.
