@@ -158,12 +158,17 @@ impl Index {
     /// # Errors
     /// As [`Index::parse`].
     pub fn rebuild(&mut self, payload: &[u8]) -> Result<(), ParseError> {
-        dispatch!(Level::new(), simd => self.rebuild_with(simd, payload))
+        let result = dispatch!(Level::new(), simd => self.rebuild_with(simd, payload));
+        if result.is_err() {
+            self.clear();
+        }
+        result
     }
 
     #[inline(always)]
     fn rebuild_with<S: Simd>(&mut self, simd: S, payload: &[u8]) -> Result<(), ParseError> {
-        self.clear();
+        // The marks are written over.
+        self.forget_places();
         if payload.len() > MAX_PAYLOAD {
             return Err(ParseError::TooLarge);
         }
@@ -173,16 +178,9 @@ impl Index {
         }
         self.marks.rebuild(simd, payload);
         // All of it is looked at, whatever was found.
-        let end = match self.fill_children(payload, start, Node::Root, usize::MAX) {
-            Ok(end) => end,
-            Err(error) => {
-                self.clear();
-                return Err(error);
-            }
-        };
+        let end = self.fill_children(payload, start, Node::Root, usize::MAX)?;
         let behind = scan::space(payload, end);
         if behind != payload.len() {
-            self.clear();
             return Err(ParseError::Malformed { at: behind });
         }
         self.len = payload.len();
@@ -239,8 +237,12 @@ impl Index {
 
     /// The index of no event.
     pub(crate) fn clear(&mut self) {
-        self.len = 0;
         self.marks.clear();
+        self.forget_places();
+    }
+
+    fn forget_places(&mut self) {
+        self.len = 0;
         self.present.set(0);
         self.opened.set(0);
     }

@@ -37,7 +37,7 @@ impl Block {
 
     /// The end of `bytes`, which is less than a block.
     #[inline(never)]
-    fn last(bytes: &[u8], rest: &[u8]) -> Block {
+    pub(crate) fn last(bytes: &[u8], rest: &[u8]) -> Block {
         if rest.is_empty() {
             return Block::default();
         }
@@ -60,7 +60,7 @@ impl Block {
     }
 
     #[inline(always)]
-    fn of<S: Simd>(simd: S, block: &[u8; BLOCK]) -> Block {
+    pub(crate) fn of<S: Simd>(simd: S, block: &[u8; BLOCK]) -> Block {
         let block = u8x64::load_array_ref(simd, block);
         // Brackets and braces differ in this bit alone.
         let braced = block | 0x20;

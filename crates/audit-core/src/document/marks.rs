@@ -32,19 +32,37 @@ pub(crate) struct Carry {
     in_string: u64,
     /// 1 when it begins with an escaped byte.
     escaped: u64,
+    /// Backslashes outside of strings.
+    stray: u64,
+}
+
+impl Carry {
+    /// Whether a backslash stood outside of strings: no JSON has that, and what it would escape is nobody's to say.
+    #[inline(always)]
+    pub(crate) fn is_stray(self) -> bool {
+        self.stray != 0
+    }
 }
 
 impl Mark {
-    /// Understands a block, but for how deep it is; `false` when a backslash stands outside of strings: no JSON has
-    /// that, and what it would escape is nobody's to say.
+    /// Understands a block, but for how deep it is.
     #[inline(always)]
-    pub(crate) fn read(block: Block, carry: &mut Carry) -> (Mark, bool) {
+    pub(crate) fn read(block: Block, carry: &mut Carry) -> Mark {
         let quotes = block.quotes & !escaped(block.backslashes, &mut carry.escaped);
         // From each opening quote up to its closing one.
         let strings = parity(quotes) ^ carry.in_string;
         carry.in_string = 0u64.wrapping_sub(strings >> 63);
         let (opens, closes) = (block.opens & !strings, block.closes & !strings);
-        (Mark { quotes, strings, opens, closes, ..Mark::default() }, block.backslashes & !strings == 0)
+        carry.stray |= block.backslashes & !strings;
+        Mark { quotes, strings, opens, closes, ..Mark::default() }
+    }
+
+    /// Finds out how deep it is, `depth` being where it begins, and then where the next one does.
+    #[inline(always)]
+    fn sound(&mut self, depth: &mut i32) {
+        self.depth = *depth;
+        self.lowest = *depth - self.closes.count_ones().cast_signed();
+        *depth = self.lowest + self.opens.count_ones().cast_signed();
     }
 
     /// The place, from its own start on, of the first bracket of those in `wanted` that closes what is open `depth`
@@ -74,23 +92,25 @@ impl Marks {
     /// Those of another document, in the same memory.
     #[inline(always)]
     pub(crate) fn rebuild<S: Simd>(&mut self, simd: S, bytes: &[u8]) {
-        self.0.clear();
         if bytes.len() > MAX_MARKED {
+            self.clear();
             return;
         }
+        // What is left of another document is written over.
         self.0.resize(bytes.len().div_ceil(BLOCK), Mark::default());
         let mut carry = Carry::default();
-        let mut is_plain = true;
-        let mut depth = 0i32;
-        // No closure, which would be built for every processor.
-        for (number, mark) in self.0.iter_mut().enumerate() {
-            let plain;
-            (*mark, plain) = Mark::read(Block::load(simd, bytes, number * BLOCK), &mut carry);
-            is_plain &= plain;
-            (mark.depth, mark.lowest) = (depth, depth - mark.closes.count_ones().cast_signed());
-            depth = mark.lowest + mark.opens.count_ones().cast_signed();
+        let mut depth = 0;
+        let (blocks, rest) = bytes.as_chunks();
+        let mut marks = self.0.iter_mut();
+        for (block, mark) in blocks.iter().zip(&mut marks) {
+            *mark = Mark::read(Block::of(simd, block), &mut carry);
+            mark.sound(&mut depth);
         }
-        if !is_plain {
+        if let Some(mark) = marks.next() {
+            *mark = Mark::read(Block::last(bytes, rest), &mut carry);
+            mark.sound(&mut depth);
+        }
+        if carry.is_stray() {
             self.0.clear();
         }
     }

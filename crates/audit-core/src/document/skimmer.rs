@@ -18,8 +18,6 @@ pub(crate) struct Skimmer<'b> {
     base: usize,
     mark: Mark,
     carry: Carry,
-    /// Whether a backslash stands outside of strings in the block.
-    is_stray: bool,
 }
 
 /// Why there is no answer.
@@ -42,7 +40,7 @@ impl<'b> Skimmer<'b> {
     #[inline(always)]
     pub(crate) fn with_marks(bytes: &'b [u8], marks: &'b [Mark], at: usize) -> Skimmer<'b> {
         let (mark, carry) = (Mark::default(), Carry::default());
-        let mut skimmer = Skimmer { bytes, marks, base: at, mark, carry, is_stray: false };
+        let mut skimmer = Skimmer { bytes, marks, base: at, mark, carry };
         if marks.is_empty() {
             skimmer.read();
         }
@@ -121,7 +119,7 @@ impl<'b> Skimmer<'b> {
         // Behind the first.
         let mut counted = !(first | (first - 1));
         loop {
-            if self.is_stray {
+            if self.carry.is_stray() {
                 return Err(Halt::Stray);
             }
             let quotes = self.mark.quotes & counted;
@@ -141,7 +139,7 @@ impl<'b> Skimmer<'b> {
         }
         let (mut wanted, mut depth) = (!(first - 1), 0);
         loop {
-            if self.is_stray {
+            if self.carry.is_stray() {
                 return Err(Halt::Stray);
             }
             match self.mark.closing(wanted, depth) {
@@ -158,7 +156,7 @@ impl<'b> Skimmer<'b> {
     fn seek(&mut self, at: usize) -> Result<u64, Halt> {
         let mut behind = at.wrapping_sub(self.base);
         while behind >= BLOCK {
-            if self.is_stray || at < self.base {
+            if self.carry.is_stray() || at < self.base {
                 return Err(Halt::Stray);
             }
             self.next()?;
@@ -180,8 +178,7 @@ impl<'b> Skimmer<'b> {
 
     #[inline]
     fn read(&mut self) {
-        let (mark, is_plain) = Mark::read(Block::load_one(self.bytes, self.base), &mut self.carry);
-        (self.mark, self.is_stray) = (mark, !is_plain);
+        self.mark = Mark::read(Block::load_one(self.bytes, self.base), &mut self.carry);
     }
 
     /// Takes the twin's answer, and goes on behind it.
