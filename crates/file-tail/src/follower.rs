@@ -4,7 +4,6 @@
 //! file systems and on many mounts of containers, and those that come say neither how much was written nor what was
 //! there before a truncation. A look is two calls, some microseconds.
 
-use std::cell::Cell;
 use std::collections::VecDeque;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -14,8 +13,8 @@ use std::{fs, io};
 
 use crate::metrics::FileMetrics;
 use crate::outbox::{Message, Outbox, Stopped};
-use crate::position::{FileId, Position, TAIL};
-use crate::siblings::{MAX_OPEN, Sibling, Siblings};
+use crate::position::{FileId, Position};
+use crate::rotations::{Before, Rotations, Whereabouts};
 use crate::splitter::Splitter;
 use crate::stop::Stop;
 use crate::track::{Found, Track, Window};
@@ -29,8 +28,6 @@ const GAP: Duration = Duration::from_secs(5);
 
 /// While a file grows, it is looked at that many times as often: who truncates it costs less.
 const BUSIER: u32 = 10;
-/// So long a folder may change without a pause before that is an error, which is told and tried again.
-const BUSY: Duration = Duration::from_millis(500);
 
 /// Where to begin.
 #[derive(Clone, Copy, Debug)]
@@ -68,12 +65,8 @@ pub(crate) struct Follower {
     track: Option<Track>,
     /// What is to be read then, oldest first; the last one is what was at the path.
     chain: VecDeque<Track>,
-    /// The end of the file before this one, if it is known.
-    before: Option<Position>,
-    /// When the first file was written to, when it was opened.
-    begun: i64,
-    /// What was beside it then.
-    known: Siblings,
+    rotations: Rotations,
+    before: Before,
     window: Window,
     /// Behind the last complete line.
     position: Option<Position>,
@@ -92,8 +85,6 @@ pub(crate) struct Follower {
     is_copied: bool,
     /// What is at the path was removed, and that was told.
     is_removed: bool,
-    /// Its siblings cannot be seen, and that was told.
-    is_alone: Cell<bool>,
 }
 
 impl Follower {
@@ -105,6 +96,7 @@ impl Follower {
         (stop, pause): (Arc<Stop>, Duration),
         metrics: Arc<FileMetrics>,
     ) -> Self {
+        let rotations = Rotations::new(path.clone(), Arc::clone(&stop), pause);
         Self {
             path,
             start,
@@ -115,9 +107,8 @@ impl Follower {
             metrics,
             track: None,
             chain: VecDeque::new(),
-            before: None,
-            begun: 0,
-            known: Siblings::default(),
+            rotations,
+            before: Before::default(),
             window: Window::default(),
             position: None,
             left: None,
@@ -128,7 +119,6 @@ impl Follower {
             is_failing: false,
             is_copied: false,
             is_removed: false,
-            is_alone: Cell::new(false),
         }
     }
 
@@ -186,7 +176,8 @@ impl Follower {
     /// Finds where to begin.
     fn attach(&mut self) -> Result<(), Halt> {
         // Before anything is opened: what comes later is new.
-        self.known = self.siblings(&self.home()).map_err(|error| self.trouble(&error))?;
+        let home = self.rotations.home();
+        self.before.known = self.rotations.siblings(&home).map_err(|error| self.trouble(&error))?;
         let mut chain = match self.start {
             Start::At(position) => match self.resume(&position)? {
                 Some(chain) => chain,
@@ -197,7 +188,7 @@ impl Follower {
         };
         let Some(track) = chain.pop_front() else { return Err(Halt::Trouble(not_there(&self.path))) };
         log::info!("`{}`: reading from byte {} on", track.path.display(), track.offset);
-        (self.before, self.begun) = (None, track.modified);
+        (self.before.end, self.before.begun) = (None, track.modified);
         self.take_track(track);
         self.chain = chain;
         Ok(self.outbox.flush(self.position)?)
@@ -224,7 +215,8 @@ impl Follower {
 
     /// The file that `position` is a place in, and what came after it. `None`: to be asked again.
     fn resume(&mut self, position: &Position) -> Result<Option<VecDeque<Track>>, Halt> {
-        self.find(position).map_err(|error| self.trouble(&error)).map(|found| {
+        let found = self.rotations.find(position, self.truncated.is_some());
+        found.map_err(|error| self.trouble(&error)).map(|found| {
             let (chain, whereabouts) = found?;
             if !chain.is_empty() {
                 if let (Whereabouts::Beside, Some(missing), Some(copy)) =
@@ -245,51 +237,6 @@ impl Follower {
             }
             Some(chain)
         })
-    }
-
-    fn find(&self, position: &Position) -> io::Result<Option<(VecDeque<Track>, Whereabouts)>> {
-        let mut live = if_there(Track::live(&self.path))?;
-        if let Some(track) = &mut live {
-            // Another file with the same numbers, or the same file with other content, is told by its bytes.
-            let may_be = track.id == position.file || position.tail() == TAIL;
-            if position.is_in_a_file() && may_be && track.seek_to(position)? {
-                if position.offset == 0 {
-                    // What it held may have been copied and truncated since. Who compresses a file that was rotated
-                    // before that, writes now too.
-                    let siblings = self.siblings(&self.home())?;
-                    let new = |one: &Sibling| !one.is_compressed();
-                    let since = siblings.since(position.modified + 1, Some(track), new)?;
-                    return Ok(chain(&siblings, since, live)?.map(|chain| (chain, Whereabouts::InPlace)));
-                }
-                return Ok(live.map(|track| ([track].into(), Whereabouts::InPlace)));
-            }
-            if track.id == position.file && track.seek_before(position)? {
-                return Ok(live.map(|track| ([track].into(), Whereabouts::Shortened)));
-            }
-            track.seek(0)?;
-        }
-        let siblings = self.siblings(&self.home())?;
-        if let Some(track) = siblings.find(position).filter(|_| position.is_in_a_file()) {
-            let after = siblings.after(&track, live.as_ref())?;
-            let misnamed = live.as_ref().and_then(|live| siblings.misnamed(&track, live)).map(Path::to_owned);
-            return Ok(chain(&siblings, after, live)?.map(|mut chain| {
-                if let Some(misnamed) = misnamed {
-                    log::warn!(
-                        "the clock was set back while nobody read `{}`: `{}`, and what is named after an earlier time, is not read, also if it was written since",
-                        self.path.display(),
-                        misnamed.display()
-                    );
-                }
-                chain.push_front(track);
-                (chain, Whereabouts::Beside)
-            }));
-        }
-        let is_truncated = live.as_ref().is_some_and(|track| track.id == position.file);
-        // Who was there meanwhile has read what was rotated, and may see it compressed now.
-        let new = |one: &Sibling| self.truncated.is_none() || !one.is_compressed();
-        let since = siblings.since(position.modified, live.as_ref(), new)?;
-        let whereabouts = if is_truncated { Whereabouts::Truncated } else { Whereabouts::Gone };
-        Ok(chain(&siblings, since, live)?.map(|chain| (chain, whereabouts)))
     }
 
     /// Says what is lost, if something is; reading goes on at `start`.
@@ -431,7 +378,7 @@ impl Follower {
     /// what it held when it was opened was copied and truncated. They are read first then.
     fn overtaken(&mut self) -> Result<bool, Halt> {
         let Some(track) = self.track.as_ref().filter(|track| track.is_live) else { return Ok(false) };
-        let chain = self.since_before(track).map_err(|error| self.trouble(&error))?;
+        let chain = self.rotations.between(&self.before, track).map_err(|error| self.trouble(&error))?;
         let Some(mut chain) = chain.filter(|chain| chain.len() > 1) else { return Ok(false) };
         if let Some(first) = chain.pop_front() {
             self.metrics.truncations.increment();
@@ -439,23 +386,6 @@ impl Follower {
             self.chain = chain;
         }
         Ok(true)
-    }
-
-    fn since_before(&self, live: &Track) -> io::Result<Option<VecDeque<Track>>> {
-        let now = Track::live(&self.path)?;
-        let siblings = self.siblings(&live.home)?;
-        if now.id != live.id || siblings.contains(live.id) {
-            // Renamed, and not truncated: it is held.
-            return Ok(None);
-        }
-        let tracks = match self.before.and_then(|position| siblings.find(&position)) {
-            Some(before) => siblings.after(&before, Some(live))?,
-            None => {
-                let moment = self.before.map_or(self.begun, |position| position.modified);
-                siblings.since(moment + 1, Some(live), |one| !self.known.has(one))?
-            }
-        };
-        chain(&siblings, tracks, Some(now))
     }
 
     /// To be found again where it was left, in the midst of a line maybe.
@@ -501,7 +431,7 @@ impl Follower {
             );
             self.metrics.rotations.increment();
         }
-        self.before = self.track.as_ref().map(Track::position);
+        self.before.end = self.track.as_ref().map(Track::position);
         let left = self.track.take().filter(|track| !track.is_compressed());
         self.left = left.map(|track| (track, Instant::now()));
         self.take_track(next);
@@ -547,7 +477,7 @@ impl Follower {
             }
             Err(error) => return Err(self.trouble(&error)),
         }
-        let Some((chain, is_gap)) = self.rotated(track).map_err(|error| self.trouble(&error))? else {
+        let Some((chain, is_gap)) = self.rotations.after(track).map_err(|error| self.trouble(&error))? else {
             return Ok(false);
         };
         // Whoever writes has not noticed yet.
@@ -590,110 +520,8 @@ impl Follower {
         Ok(true)
     }
 
-    /// What came after `track`, and whether there may have been more of it: who deletes what is old deletes what came
-    /// next only after `track` itself.
-    fn rotated(&self, track: &Track) -> io::Result<Option<(VecDeque<Track>, bool)>> {
-        let mut live = Track::live(&self.path)?;
-        let position = track.position();
-        if position.tail() == TAIL && live.seek_to(&position)? {
-            // An editor has put a copy in its place.
-            return Ok(Some(([live].into(), false)));
-        }
-        live.seek(0)?;
-        let siblings = self.siblings(&track.home)?;
-        let after = siblings.after(track, Some(&live))?;
-        Ok(chain(&siblings, after, Some(live))?.map(|chain| {
-            // Deleted at once, with nothing but what is at the path behind it, it has no successor that could be gone.
-            let is_gap = chain.front().is_some_and(|next| !next.is_live)
-                && !siblings.contains(track.id)
-                // Compressed, it is another file.
-                && siblings.find(&position).is_none();
-            (chain, is_gap)
-        }))
-    }
-
-    fn siblings(&self, home: &Path) -> io::Result<Siblings> {
-        let mut siblings = Siblings::of(home);
-        let deadline = Instant::now() + BUSY;
-        while matches!(&siblings, Err(error) if error.kind() == io::ErrorKind::ResourceBusy)
-            && Instant::now() < deadline
-            && !self.stop.wait(BUSY / 20)
-        {
-            siblings = Siblings::of(home);
-        }
-        match siblings {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Siblings::default()),
-            // The file itself can be read all the same.
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                if !self.is_alone.replace(true) {
-                    log::warn!(
-                        "the folder of `{}` may not be listed: a file that is rotated twice within {:.2} s, or while nobody reads, is not found; let this process list it",
-                        self.path.display(),
-                        self.pause.as_secs_f32()
-                    );
-                }
-                Ok(Siblings::default())
-            }
-            siblings => siblings,
-        }
-    }
-
-    /// Where the path leads to: what siblings are siblings of.
-    fn home(&self) -> PathBuf {
-        self.path.canonicalize().unwrap_or_else(|_| self.path.clone())
-    }
-
     fn trouble(&self, error: &io::Error) -> Halt {
         Halt::Trouble(Trouble::of(&self.path, error))
-    }
-}
-
-/// Where the file is of which a place is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Whereabouts {
-    /// Where it was.
-    InPlace,
-    /// Beside the path, renamed or copied.
-    Beside,
-    /// Where it was, but its end is gone.
-    Shortened,
-    /// Where it was, but what it held is gone.
-    Truncated,
-    /// Nowhere.
-    Gone,
-}
-
-/// What was rotated, then what is at the path. `None`: a file has been renamed since it was opened.
-fn chain(
-    siblings: &Siblings,
-    rotated: Option<Vec<Track>>,
-    mut live: Option<Track>,
-) -> io::Result<Option<VecDeque<Track>>> {
-    let Some(rotated) = rotated else { return Ok(None) };
-    if let Some(live) = live.as_ref().filter(|live| siblings.contains(live.id)) {
-        // A link to it, under a name of a rotated file, is none.
-        let found = if_there(fs::metadata(&live.path))?;
-        if found.is_none_or(|metadata| FileId::of(&metadata) != live.id) {
-            return Ok(None);
-        }
-    }
-    let mut chain = VecDeque::from(rotated);
-    if let Some(live) = &mut live {
-        // What it held when it was opened may be in one of the others by now: that is not missing.
-        live.measure()?;
-    }
-    // There may be more of them before it: the last one is where the next look begins.
-    if chain.len() < MAX_OPEN {
-        chain.extend(live);
-    }
-    Ok(Some(chain))
-}
-
-/// `None` when there is nothing of that name.
-fn if_there<T>(opened: io::Result<T>) -> io::Result<Option<T>> {
-    match opened {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        opened => opened.map(Some),
     }
 }
 

@@ -80,6 +80,7 @@ mod pipe;
 mod position;
 mod reader;
 mod record;
+mod rotations;
 mod siblings;
 mod source;
 mod splitter;
