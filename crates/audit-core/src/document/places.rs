@@ -56,12 +56,14 @@ impl Index {
         }
         let mut left = *present;
         for slot in slots {
-            let Some(place) = self.slots.get(left.trailing_zeros() as usize) else {
-                return false;
-            };
             let [a, b, c, d, e, f, g, h] = slot.to_le_bytes();
-            place
-                .set(Slot { start: u32::from_le_bytes([a, b, c, d]), end: u32::from_le_bytes([e, f, g, h]) });
+            let slot =
+                Slot { start: u32::from_le_bytes([a, b, c, d]), end: u32::from_le_bytes([e, f, g, h]) };
+            let Some(place) = self.slots.get(left.trailing_zeros() as usize) else { return false };
+            if slot.start > slot.end || slot.end as usize > len {
+                return false;
+            }
+            place.set(slot);
             left &= left - 1;
         }
         self.len = len;
