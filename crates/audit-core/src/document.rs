@@ -22,6 +22,7 @@ pub(crate) mod scan;
 mod skimmer;
 #[cfg(any(test, fuzzing))]
 pub mod twins;
+mod unescape;
 mod value;
 
 use std::cell::Cell;
@@ -41,7 +42,8 @@ use skimmer::Skimmer;
 pub(crate) use finder::Finder;
 pub use places::Places;
 pub use pointer::Pointer;
-pub(crate) use value::{Key, Value, into_text, unescape, unescape_bytes};
+pub(crate) use unescape::{into_text, unescape, unescape_bytes};
+pub(crate) use value::{Key, Value};
 
 /// Why a payload is not a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

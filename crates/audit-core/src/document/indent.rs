@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::value::{compact, into_text};
+use super::unescape::into_text;
+use super::value::compact;
 use super::{Document, Value, scan};
 use crate::fields::path::Node;
 use crate::limits::MAX_INDENTED;

@@ -7,7 +7,7 @@ use fearless_simd::Level;
 use super::marks::{Mark, Marks};
 use super::scan;
 use super::skimmer::Skimmer;
-use super::value::{decode, unescape_bytes, unescape_onto};
+use super::unescape::{decode, unescape_bytes, unescape_onto};
 
 /// How many strings are read of one input: each may be as long as all of it.
 const STRINGS: usize = 64;
