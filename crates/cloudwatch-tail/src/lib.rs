@@ -63,13 +63,14 @@ mod budget;
 mod clock;
 mod error;
 mod log_group;
+#[cfg(test)]
+#[path = "../../../tests/shared/logged.rs"]
+mod logged;
 mod metrics;
 mod position;
 mod seen;
 mod session;
 mod tail;
-#[cfg(test)]
-mod tests;
 mod window;
 
 pub use log_group::LogGroupHome;

@@ -18,14 +18,15 @@
 pub mod checkpoint;
 mod decode;
 mod error;
+#[cfg(test)]
+#[path = "../../../tests/shared/logged.rs"]
+mod logged;
 pub mod metrics;
 mod pump;
 mod queue;
 mod retry;
 mod secret;
 mod source;
-#[cfg(test)]
-mod tests;
 
 pub use decode::{Decode, Decoded};
 pub use error::{ErrorKind, SourceError, chain};

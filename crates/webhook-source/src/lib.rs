@@ -72,13 +72,14 @@ mod body;
 mod connection;
 mod endpoint;
 mod ledger;
+#[cfg(test)]
+#[path = "../../../tests/shared/logged.rs"]
+mod logged;
 mod metrics;
 mod options;
 mod quiet;
 mod reception;
 mod server;
-#[cfg(test)]
-mod tests;
 mod tls;
 mod token;
 mod watched;

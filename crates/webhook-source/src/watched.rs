@@ -143,7 +143,7 @@ fn read_one(path: &PathBuf) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tests::logged;
+    use crate::logged::logged;
 
     #[tokio::test]
     async fn what_cannot_be_used_leaves_in_use_what_is() {

@@ -30,10 +30,10 @@ use tokio::sync::Semaphore;
 use super::*;
 use crate::budget::{BudgetKey, CallBudget};
 use crate::clock::{DateObserver, ServerClock};
+use crate::logged::logged;
 use crate::metrics::TailMetrics;
 use crate::session::Connection;
 use crate::session::tests::session;
-use crate::tests::logged;
 
 /// What the provider's clock shows, near the local one; times in these tests are milliseconds from here on.
 static NOW: LazyLock<i64> = LazyLock::new(|| {

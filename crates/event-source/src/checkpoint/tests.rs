@@ -13,7 +13,7 @@ use object_store::{
 };
 
 use super::*;
-use crate::tests::logged;
+use crate::logged::logged;
 use crate::{ErrorKind, chain};
 
 #[derive(Debug, Default)]

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::*;
 use crate::RecordBatch;
-use crate::tests::logged;
+use crate::logged::logged;
 
 /// What the source does next.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! What becomes of a request, told in virtual time.
 
 use super::*;
-use crate::tests::logged;
+use crate::logged::logged;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
