@@ -99,22 +99,11 @@ struct Slot {
     end: u32,
 }
 
-impl Slot {
-    /// The caller has checked that the payload is no larger than [`MAX_PAYLOAD`]; were it larger, the slot
-    /// would be empty.
-    fn new(start: usize, end: usize) -> Slot {
-        match (u32::try_from(start), u32::try_from(end)) {
-            (Ok(start), Ok(end)) => Slot { start, end },
-            _ => Slot::default(),
-        }
-    }
-}
-
-/// Where the parts of one event are. Built from a payload by [`Index::parse`] or [`Index::rebuild`], and put
-/// together with the same payload again by [`Index::view`].
+/// Where the parts of one event are. Built from a payload by [`Index::parse`] or [`Index::rebuild`], or from what a
+/// source found by [`Index::restore`], and put together with the same payload again by [`Index::view`].
 ///
-/// The top level is found when it is built; a part below when a field first asks for it, and then
-/// remembered. Once it has seen a document of the largest size it allocates nothing.
+/// The top level is found when it is built; a part below when a field first asks for it, unless the source found it,
+/// and then remembered. Once it has seen a document of the largest size it allocates nothing.
 #[derive(Clone, Debug)]
 pub struct Index {
     len: usize,
@@ -308,8 +297,11 @@ impl Index {
 
     #[inline(always)]
     fn set(&self, node: Node, start: usize, end: usize) {
-        if let Some(slot) = self.slots.get(node.index()) {
-            slot.set(Slot::new(start, end));
+        // No payload is larger than `MAX_PAYLOAD`; were one, it would have no such place.
+        if let (Some(slot), Ok(start), Ok(end)) =
+            (self.slots.get(node.index()), u32::try_from(start), u32::try_from(end))
+        {
+            slot.set(Slot { start, end });
             self.present.set(self.present.get() | 1 << node.index());
         }
     }
@@ -334,6 +326,8 @@ impl Index {
             (*start, *end) = (moved(*start), moved(*end));
         }
         self.len = splices.len_after(self.len);
+        // They are of what it was before.
+        self.marks.clear();
     }
 
     /// Looks for the children of `node` that are not known yet.

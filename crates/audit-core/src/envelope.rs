@@ -34,8 +34,8 @@ use annotations::Annotation;
 /// Finds the events in `payload`, which arrived at `received`.
 ///
 /// It never fails: what is not an event is told in [`SplitOutcome::rejected`], beside what is.
-/// Memory: the payload itself and, for events that had to be changed, a copy of each; beyond that some 60
-/// bytes for each event.
+/// Memory: the payload itself and, for events that had to be changed, a copy of each; beyond that some 300 bytes
+/// for each event, most of them for its [`Places`](crate::Places).
 pub fn split(payload: &Bytes, received: UnixNanos, limits: &Limits) -> SplitOutcome {
     split_with(payload, &Context { received, annotations: &[], limits })
 }

@@ -21,7 +21,7 @@ pub struct AuditEvent {
     pub timestamp: UnixNanos,
     /// Why parts of it are missing, if they are; the gravest reason where there are several.
     pub salvaged: Option<SalvageReason>,
-    /// Where its parts are, for [`Index::restore`].
+    /// Where its parts are, for [`Index::restore`]: of this payload and of no other.
     pub places: Places,
     /// Of an event that had to be made smaller: what it was known by before.
     pub(crate) known_by: Option<EventIdentity>,

@@ -82,6 +82,17 @@ mod tests {
     }
 
     #[test]
+    fn what_begins_and_ends_elsewhere_is_told() {
+        let mut all = Splices::default();
+        all.insert(3, "abc");
+        all.replace(5..7, "x");
+        // In front of the first; around it; what is replaced; behind both.
+        for (place, expect) in [(0..3, 0..3), (1..4, 1..7), (5..7, 8..9), (7..10, 9..12)] {
+            assert_eq!(all.moved(place.start)..all.moved(place.end), expect, "{place:?}");
+        }
+    }
+
+    #[test]
     fn ignores_what_does_not_fit() {
         check(&[(2..6, "a"), (4..8, "b")], "01a6789");
         check(&[(8..11, "a")], "0123456789");

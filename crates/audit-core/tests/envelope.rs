@@ -9,7 +9,10 @@
 
 use audit_core::envelope::{self, cloudwatch};
 use audit_core::limits::MAX_DEPTH;
-use audit_core::{AuditEvent, Limits, Rejected, RejectedKind, SalvageReason, SplitOutcome, UnixNanos};
+use audit_core::{
+    Argument, AuditEvent, Index, Limits, Rejected, RejectedKind, SalvageReason, SplitOutcome, UnixNanos,
+    ValueSink, extract, fields,
+};
 use bytes::Bytes;
 use serde_json::Value;
 
@@ -417,6 +420,33 @@ fn check_cloudwatch(message: &str, origin: &cloudwatch::Origin, expect: &str) {
     );
     assert_eq!(outcome.rejected, []);
     assert_eq!(std::str::from_utf8(&outcome.events[0].payload), Ok(expect));
+}
+
+/// Its bytes become others, its annotations are replaced, and what is where changes with both.
+#[test]
+fn places_are_those_of_what_came_out() {
+    let message = b"{\"auditID\":\"1\",\"stageTimestamp\":\"2024-01-01T00:00:00Z\",\"annotations\":[\"AAAAAAAAAAAA\",\"xxxxxxxxxxxxxxxxxxxx\"],\"verb\":\"\xff\"}";
+    let outcome = cloudwatch::split(Bytes::from_static(message), 0, &origin(), &Limits::default());
+    let [event] = outcome.events.as_slice() else { panic!("{outcome:?}") };
+    let mut index = Index::default();
+    assert!(index.restore(event.places.as_ref(), event.payload.len()));
+    let texts = |index: &Index| {
+        let mut texts = Texts::default();
+        let field = fields::find("ka.cluster.name").unwrap();
+        extract(field, Argument::None, index.view(&event.payload), &mut texts);
+        texts.0
+    };
+    assert_eq!(texts(&index), texts(&Index::parse(&event.payload).unwrap()));
+    assert_eq!(texts(&index), [origin().cluster.unwrap()]);
+}
+
+#[derive(Default)]
+struct Texts(Vec<String>);
+
+impl ValueSink for Texts {
+    fn value(&mut self, text: &str, _: Option<std::ops::Range<usize>>) {
+        self.0.push(text.to_owned());
+    }
 }
 
 #[test]

@@ -32,7 +32,8 @@ pub trait Fields: Default + Send + 'static {
     fn describe() -> String;
 
     /// Takes up another event: its payload, its time in nanoseconds since 1970, and what the source noted about it
-    /// ([`event_source::Event::notes`]); nothing, when it comes from elsewhere. A payload that cannot be read is no
+    /// ([`event_source::Event::notes`]); nothing, when it comes from elsewhere, or another
+    /// batch was read since. A payload that cannot be read is no
     /// error: no field has a value then.
     fn read(&mut self, payload: &[u8], timestamp: u64, notes: &[u64]);
 

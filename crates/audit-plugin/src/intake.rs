@@ -102,7 +102,7 @@ impl Intake {
 
 #[cfg(test)]
 mod tests {
-    use audit_core::{Limits, UnixNanos, envelope};
+    use audit_core::{Index, Limits, UnixNanos, envelope};
 
     use super::*;
 
@@ -113,6 +113,9 @@ mod tests {
         let mut events = Vec::new();
         let outcome = envelope::split(&payload.into(), UnixNanos(1), &Limits::default());
         Intake::new("test", Arc::clone(&metrics)).take(outcome, &mut events);
+        for event in &events {
+            assert!(Index::default().restore(&event.notes, event.payload.len()), "the notes are its places");
+        }
         let mut counted = vec![("events", events.len() as u64)];
         metrics.visit(&mut |spec, value| counted.push((spec.name, value)));
         counted.retain(|(_, value)| *value > 0);

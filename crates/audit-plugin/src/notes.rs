@@ -1,5 +1,8 @@
 //! [`Notes`]: what the source noted about the events that the host has, so that they are not read twice.
 
+/// As many numbers as 1024 audit events need; memory for more is let go.
+const KEPT: usize = 1 << 16;
+
 /// Of one batch, found by where in memory an event's payload is.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
@@ -28,6 +31,7 @@ impl Notes {
     pub(crate) fn clear(&mut self) {
         self.entries.clear();
         self.numbers.clear();
+        self.numbers.shrink_to(KEPT);
         self.next = 0;
     }
 

@@ -144,7 +144,7 @@ metrics! {
         gauge failing: "Partitions whose last call failed.",
         gauge seconds_since_success: "Seconds since the last successful call of the partition that waits longest for one.",
         gauge events_queued: "Events that wait between reader and host.",
-        gauge bytes_queued: "Bytes of the events that wait between reader and host.",
+        gauge bytes_queued: "Bytes of the events that wait between reader and host, and of what is noted about them.",
         counter checkpoints: "Checkpoints written.",
         counter checkpoint_errors: "Checkpoints that could not be written; each is tried again.",
     }

@@ -129,6 +129,7 @@ pub(crate) fn escaped(backslashes: u64, carry: &mut u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::twins::levels;
     use super::*;
 
     /// A bit for each byte of `text` that is one of `wanted`.
@@ -150,6 +151,10 @@ mod tests {
                     closes: bits(rest, b"}]"),
                 };
                 assert_eq!(Block::load_one(bytes, at), expect, "{at} of {len}");
+                for level in levels() {
+                    let block = dispatch!(level, simd => Block::load(simd, bytes, at));
+                    assert_eq!(block, expect, "{at} of {len}, {level:?}");
+                }
             }
         }
     }
@@ -164,15 +169,19 @@ mod tests {
                 backslashes: bits(block, b"\\"),
                 controls: bits(block, &controls),
             };
-            assert_eq!(dispatch!(Level::new(), simd => Stops::of(simd, block)), expect);
+            for level in levels() {
+                assert_eq!(dispatch!(level, simd => Stops::of(simd, block)), expect, "{level:?}");
+            }
         }
         for byte in 0..=u8::MAX {
             for at in 0..32 {
                 let mut lane = [0x80; 32];
                 lane[at] = byte;
                 let stops = matches!(byte, b'"' | b'\\' | 0..b' ');
-                let first = dispatch!(Level::new(), simd => first_stop(simd, &lane));
-                assert_eq!(first, stops.then_some(at), "{byte}");
+                for level in levels() {
+                    let first = dispatch!(level, simd => first_stop(simd, &lane));
+                    assert_eq!(first, stops.then_some(at), "{byte}, {level:?}");
+                }
             }
         }
     }

@@ -137,7 +137,13 @@ pub(crate) fn walk(bytes: &[u8], start: usize, outer: usize, visit: &mut impl Vi
 }
 
 #[inline]
-fn walk_at(level: Level, bytes: &[u8], start: usize, outer: usize, visit: &mut impl Visit) -> Scanned<usize> {
+pub(super) fn walk_at(
+    level: Level,
+    bytes: &[u8],
+    start: usize,
+    outer: usize,
+    visit: &mut impl Visit,
+) -> Scanned<usize> {
     dispatch!(level, simd => walk_with(simd, bytes, start, outer, visit))
 }
 
@@ -526,8 +532,12 @@ mod tests {
     fn check(value: &str, valid: bool) {
         let document = format!("[{value}]");
         let walked = walk(document.as_bytes(), 0, 0, &mut ());
+        // As much behind it as they look at at once.
+        let longer = format!("[{value},\"{}\"]", "x".repeat(100));
         for level in levels() {
-            assert_eq!(walk_at(level, document.as_bytes(), 0, 0, &mut ()), walked, "{value}: {level:?}");
+            let walk = |document: &str| walk_at(level, document.as_bytes(), 0, 0, &mut ());
+            assert_eq!(walk(&document), walked, "{value}: {level:?}");
+            assert_eq!(walk(&longer) == Ok(longer.len()), valid, "{longer}: {level:?}");
         }
         assert_eq!(walked == Ok(document.len()), valid, "{value}: {walked:?}");
         assert_eq!(
@@ -664,7 +674,14 @@ mod tests {
                         let mut text = vec![around; len + 1];
                         text[0] = b'"';
                         text[at + 1] = byte;
-                        assert_eq!(string(&text, 0), string_plainly(&text, 1), "{byte} at {at} of {len}");
+                        let ends = string_plainly(&text, 1);
+                        for level in levels() {
+                            assert_eq!(
+                                string_at(level, &text, 0),
+                                ends,
+                                "{byte} at {at} of {len}, {level:?}"
+                            );
+                        }
                     }
                 }
             }

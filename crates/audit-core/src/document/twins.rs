@@ -30,7 +30,9 @@ pub(super) fn levels() -> impl Iterator<Item = Level> {
 /// Panics where a fast scanner and its plain twin do not say the same of `bytes`.
 pub fn check(bytes: &[u8]) {
     let marks = Marks::of(Level::new(), bytes);
+    let walked = scan::walk(bytes, 0, 0, &mut ());
     for level in levels() {
+        assert_eq!(scan::walk_at(level, bytes, 0, 0, &mut ()), walked, "{level:?}");
         assert_eq!(marks, Marks::of(level, bytes), "{level:?}");
         let mut text = Vec::new();
         unescape_onto(level, bytes, 0, &mut text);

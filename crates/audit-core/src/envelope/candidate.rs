@@ -61,7 +61,7 @@ pub(super) fn admit(
 /// The event with all that is to be added, and its index.
 fn add(bytes: &[u8], index: &mut Index, added: Splices) -> Result<Bytes, RejectedKind> {
     let document = index.view(bytes);
-    // Then nothing is added but annotations beside others.
+    // Then nothing is added but annotations: beside others, or in place of what were none.
     let has_all =
         [Node::Annotations, Node::StageTimestamp].into_iter().all(|node| document.get(node).is_some());
     if has_all {

@@ -136,7 +136,7 @@ impl<'a> Reader<'a> {
         scan::skip(&self.payload, at).unwrap_or(self.payload.len())
     }
 
-    /// Makes an event of `bytes`, whose top level was just read, and which came from `start..end`; returns
+    /// Makes an event of `bytes`, which was just read, and which came from `start..end`; returns
     /// `end`.
     fn admit(&mut self, bytes: Bytes, salvaged: Option<SalvageReason>, start: usize, end: usize) -> usize {
         match candidate::admit(bytes, &mut self.index, salvaged, self.context) {

@@ -111,7 +111,10 @@ pub fn check_extract(data: &[u8]) {
         // What else it takes to be believed.
         (*of, *present) = (data.len() as u64, u64::MAX >> 64u32.saturating_sub(slots.len() as u32).min(63));
         if lied_to.restore(&places, data.len()) {
-            answers(&lied_to, data, FieldId::all());
+            for answer in answers(&lied_to, data, FieldId::all()) {
+                let is_within = answer.range.is_none_or(|range| data.get(range).is_some());
+                assert!(is_within, "a range outside of {} bytes", data.len());
+            }
         }
     }
     let Ok(index) = Index::parse(data) else {
