@@ -14,9 +14,12 @@ pub const MAX_DEPTH: usize = 512;
 /// ([`RejectedKind::TooLarge`](crate::RejectedKind::TooLarge)).
 pub const MAX_PAYLOAD: usize = u32::MAX as usize - 1;
 
-/// The largest document, in bytes, of which an index remembers where strings and brackets are. It takes half of that
-/// in memory, which is kept for the next one. A larger one is read anew for each place that is looked into.
-pub(crate) const MAX_MARKED: usize = 256 << 10;
+/// The largest document, in bytes, of which an index remembers where strings and brackets are. It takes five eighths
+/// of that in memory. A larger one is read anew for each place that is looked into.
+pub(crate) const MAX_MARKED: usize = 1 << 20;
+
+/// The largest document, in bytes, for which that memory is kept; what a larger one takes is let go with the next.
+pub(crate) const KEPT_MARKED: usize = 256 << 10;
 
 /// The largest indented text of a document ([`Document::indented`](crate::Document::indented)), in bytes.
 ///

@@ -7,7 +7,7 @@ use fearless_simd::{Level, dispatch};
 use super::block::{BLOCK, Block, escaped, parity};
 #[cfg(doc)]
 use super::skimmer::Skimmer;
-use crate::limits::MAX_MARKED;
+use crate::limits::{KEPT_MARKED, MAX_MARKED};
 
 /// Of 64 bytes, a bit for each; the lowest is the first byte's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -88,6 +88,9 @@ impl Mark {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Marks(Vec<Mark>);
 
+/// For how many blocks memory is kept.
+const KEPT: usize = KEPT_MARKED / BLOCK;
+
 impl Marks {
     /// Those of another document, in the same memory.
     #[inline(always)]
@@ -96,8 +99,12 @@ impl Marks {
             self.clear();
             return;
         }
+        let blocks = bytes.len().div_ceil(BLOCK);
+        if self.0.capacity() > KEPT && blocks <= KEPT {
+            self.0 = Vec::with_capacity(KEPT);
+        }
         // What is left of another document is written over.
-        self.0.resize(bytes.len().div_ceil(BLOCK), Mark::default());
+        self.0.resize(blocks, Mark::default());
         let mut carry = Carry::default();
         let mut depth = 0;
         let (blocks, rest) = bytes.as_chunks();
@@ -210,6 +217,19 @@ mod tests {
             assert_eq!(text(Node::Verb), "get");
             assert_eq!(text(Node::Data).len(), filler.len() + r#"{"a":""}"#.len());
         }
+    }
+
+    #[test]
+    fn memory_for_a_giant_is_let_go() {
+        let mut marks = Marks::default();
+        let mut rebuild = |len| {
+            dispatch!(Level::new(), simd => marks.rebuild(simd, " ".repeat(len).as_bytes()));
+            marks.0.capacity()
+        };
+        assert!(rebuild(MAX_MARKED) >= MAX_MARKED / BLOCK);
+        assert!(rebuild(KEPT_MARKED + 1) > KEPT, "there may be more like it");
+        assert_eq!(rebuild(1), KEPT);
+        assert_eq!(rebuild(KEPT_MARKED), KEPT, "none is let go that is needed again");
     }
 
     #[test]
