@@ -103,7 +103,7 @@ struct Slot {
 /// source found by [`Index::restore`], and put together with the same payload again by [`Index::view`].
 ///
 /// The top level is found when it is built; a part below when a field first asks for it, unless the source found it,
-/// and then remembered. Once it has seen a document of the largest size it allocates nothing.
+/// and then remembered. Once it has seen some of the usual sizes, up to 256 KiB, it allocates nothing for others.
 #[derive(Clone, Debug)]
 pub struct Index {
     len: usize,
@@ -174,9 +174,7 @@ impl Index {
         if behind != payload.len() {
             return Err(ParseError::Malformed { at: behind });
         }
-        self.len = payload.len();
-        self.set(Node::Root, start, end);
-        self.opened.set(1);
+        self.close_top(payload.len(), start, end);
         Ok(())
     }
 
@@ -209,11 +207,7 @@ impl Index {
             if rest == payload.len() { Ok(end) } else { Err(ParseError::Malformed { at: rest }) }
         });
         match result {
-            Ok(end) => {
-                self.len = payload.len();
-                self.set(Node::Root, start, end);
-                self.opened.set(1);
-            }
+            Ok(end) => self.close_top(payload.len(), start, end),
             Err(_) => self.clear(),
         }
         result.map(|_| ())
@@ -309,6 +303,13 @@ impl Index {
     #[inline(always)]
     fn slot(&self, number: usize) -> Slot {
         self.slots.get(number).map(Cell::get).unwrap_or_default()
+    }
+
+    /// The payload has that length, and the document in it, whose top level was found, that place.
+    fn close_top(&mut self, len: usize, start: usize, end: usize) {
+        self.len = len;
+        self.set(Node::Root, start, end);
+        self.opened.set(1);
     }
 
     /// The payload has that length, and [`Finder`] has found all that there is.
