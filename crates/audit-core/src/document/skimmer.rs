@@ -204,6 +204,7 @@ mod tests {
     use fearless_simd::Level;
 
     use super::super::marks::Marks;
+    use super::super::twins::dice;
     use super::*;
 
     /// Goes through `bytes` from one string or container to the next with one skimmer, and compares each answer
@@ -229,13 +230,7 @@ mod tests {
 
     #[test]
     fn answers_as_its_plain_twin() {
-        let mut state = 1u64;
-        let mut next = |bound: usize| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            usize::try_from(state >> 33).unwrap() % bound
-        };
+        let mut next = dice(1);
         let parts: [&[u8]; 16] = [
             b"\"",
             b"\"",

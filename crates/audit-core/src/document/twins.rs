@@ -27,6 +27,17 @@ pub(super) fn levels() -> impl Iterator<Item = Level> {
     levels.into_iter().flatten()
 }
 
+/// Numbers below the bound that it is called with, the same for the same seed.
+#[cfg(test)]
+pub(super) fn dice(mut seed: u64) -> impl FnMut(usize) -> usize {
+    move |bound| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        usize::try_from(seed >> 33).unwrap() % bound
+    }
+}
+
 /// Panics where a fast scanner and its plain twin do not say the same of `bytes`.
 pub fn check(bytes: &[u8]) {
     let marks = Marks::of(Level::new(), bytes);

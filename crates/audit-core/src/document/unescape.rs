@@ -167,7 +167,7 @@ fn decode_unicode(escape: &[u8]) -> Option<(char, usize)> {
     Some((character, 12))
 }
 
-/// Of `\uXXXX`.
+/// Of `\u` and the four digits behind it.
 fn code_unit(escape: &[u8]) -> Option<u32> {
     let digits = escape.strip_prefix(b"\\u")?.get(..4)?;
     digits.iter().try_fold(0, |unit, &digit| Some(unit * 16 + char::from(digit).to_digit(16)?))

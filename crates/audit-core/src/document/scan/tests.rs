@@ -1,5 +1,5 @@
 use super::*;
-use crate::document::twins::levels;
+use crate::document::twins::{dice, levels};
 
 /// In an array, since a document that is nothing but a number has no end.
 #[track_caller]
@@ -93,13 +93,7 @@ fn strings() {
 
 #[test]
 fn strings_end_where_they_do_byte_by_byte() {
-    let mut state = 7u64;
-    let mut next = |bound: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        usize::try_from(state >> 33).unwrap() % bound
-    };
+    let mut next = dice(7);
     let parts: [&[u8]; 16] = [
         b"\"",
         b"\n",
