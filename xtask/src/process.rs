@@ -157,8 +157,9 @@ mod tests {
     use super::*;
 
     fn sh(script: &str) -> Command {
-        let mut command = Command::new("sh");
-        command.args(["-c", script]);
+        // Where SIGINT was ignored from the start, as by `nohup`, no shell could trap it.
+        let mut command = Command::new("env");
+        command.args(["--default-signal=INT", "sh", "-c", script]);
         command
     }
 
