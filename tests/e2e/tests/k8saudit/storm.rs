@@ -37,6 +37,8 @@ fn every_event_once_unless_there_was_no_answer() {
     let before = host.state().events.len();
     host.wait(MINUTE, "a flow", |state| state.events.len() > before + 60_000);
     let batches = servers.map(ApiServer::finish);
+    // What is confirmed was evaluated, but its line may be on the way; the metrics come behind it.
+    let metrics = host.metrics();
 
     let counts = counts(&host);
     let mut told = Vec::new();
@@ -61,7 +63,6 @@ fn every_event_once_unless_there_was_no_answer() {
             "{told:?}"
         );
     }
-    let metrics = host.metrics();
     let known = ["requests_sent_again", "duplicates_dropped"].map(|name| metrics[name]);
     let peak = host.peak_memory_kib() >> 10;
     println!("{}; {} requests and {} events known again; {peak} MiB", told.join("; "), known[0], known[1]);
