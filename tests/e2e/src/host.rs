@@ -79,8 +79,6 @@ impl HostOptions {
 
 /// What stands for the secret: nothing that is told may have it in it.
 pub const SECRET: &str = "qL7rN0zVbXw2-secret-access-key";
-/// More than ending takes on the busiest machine; closing has 5 s.
-const END: Duration = Duration::from_secs(30);
 
 /// Dummy credentials, and no way to any other.
 const ENVIRONMENT: [(&str, &str); 5] = [
@@ -165,7 +163,7 @@ impl Host {
     pub fn metrics(&mut self) -> HashMap<String, f64> {
         let before = self.state().tellings;
         self.order("metrics");
-        self.wait(Duration::from_secs(10), "metrics", |state| state.tellings > before);
+        self.wait(crate::PATIENCE, "metrics", |state| state.tellings > before);
         self.state().metrics.clone()
     }
 
@@ -188,7 +186,7 @@ impl Host {
 
     /// Its outputs end with the process.
     fn wait_until_over(&self) {
-        self.wait(END, "its end", |state| state.is_over);
+        self.wait(crate::PATIENCE, "its end", |state| state.is_over);
     }
 
     /// The most memory that it has held resident, in KiB.

@@ -6,10 +6,11 @@ use std::net::TcpStream;
 use std::process::Command;
 use std::time::Instant;
 
+use e2e::PATIENCE;
 use emulators::blob;
 use xtask::process::Running;
 
-use crate::setup::{CONTAINER, MINUTE};
+use crate::setup::CONTAINER;
 
 /// Its Blob storage, in memory, on a port that is free.
 pub(crate) struct Azurite {
@@ -26,7 +27,7 @@ impl Azurite {
         // It knows older versions of the interface than its clients ask for.
         command.args(["--skipApiVersionCheck", "--disableTelemetry", "--silent"]);
         let mut server = Running::start(&mut command).expect("azurite");
-        let deadline = Instant::now() + MINUTE;
+        let deadline = Instant::now() + PATIENCE;
         let address = loop {
             let line = server.next_line(deadline).expect("azurite listens");
             if let Some((_, address)) = line.split_once("successfully listens on http://") {
@@ -53,7 +54,7 @@ impl Azurite {
         let (_, signature) = ours.split_once("SharedAccessSignature=").expect("a signature");
         let path = format!("/{}/{CONTAINER}?restype=container&{signature}", blob::Config::default().account);
         let mut stream = TcpStream::connect(&self.address).expect("azurite");
-        stream.set_read_timeout(Some(MINUTE)).expect("a timeout");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         write!(
             stream,
             "PUT {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",

@@ -2,13 +2,13 @@
 
 use std::time::Instant;
 
-use e2e::{beside, plugin};
+use e2e::{PATIENCE, beside, plugin};
 use emulators::event_hubs::Event;
 use plugin_host::Library;
 use serde_json::{Value, json};
 use xtask::process::Running;
 
-use crate::setup::{Azure, HUB, MINUTE};
+use crate::setup::{Azure, HUB};
 
 const RESOURCE: &str =
     "/SUBSCRIPTIONS/0A1B/RESOURCEGROUPS/RG/PROVIDERS/MICROSOFT.CONTAINERSERVICE/MANAGEDCLUSTERS/PROD-1";
@@ -47,7 +47,7 @@ fn printed(azure: &Azure, count: usize, fields: &str) -> Vec<Value> {
         .env_clear();
     let mut running =
         Running::start(&mut command).expect("k8saudit is built: `cargo build --release --package cli`");
-    let deadline = Instant::now() + MINUTE;
+    let deadline = Instant::now() + PATIENCE;
     let lines = std::iter::from_fn(|| running.next_line(deadline));
     lines.filter_map(|line| serde_json::from_str(&line).ok()).collect()
 }

@@ -2,18 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-use e2e::{Host, State, beside};
+use e2e::{Host, PATIENCE, State, beside};
 use emulators::blob;
 use emulators::event_hubs::{Fault, Generated};
 use serde_json::{Value, json};
 
-use crate::setup::{Azure, HUB, MINUTE, expect_exactly_once};
+use crate::setup::{Azure, HUB, expect_exactly_once};
 
 fn busy(records: u64, changes: Value) -> (Azure, Host) {
     let azure = Azure::new();
     let host = azure.host(changes);
     azure.hubs.generate(HUB, Generated::live(records, azure.hubs.clock().now_ms(), 1000.0));
-    host.wait(MINUTE, "some events", |state| state.events.len() > 1000);
+    host.wait(PATIENCE, "some events", |state| state.events.len() > 1000);
     (azure, host)
 }
 
@@ -24,14 +24,14 @@ fn a_store_that_is_away_stops_nothing() {
     let (azure, mut host) = busy(15_000, json!({}));
     azure.blobs.inject(blob::Fault::always(blob::FaultKind::ServerBusy));
     let before = host.state().events.len();
-    host.wait(MINUTE, "reading goes on", |state| state.events.len() > before + 6000);
+    host.wait(PATIENCE, "reading goes on", |state| state.events.len() > before + 6000);
     let told = |state: &State, level: &str, text: &str| {
         state.logged(level).iter().filter(|line| line.contains(text)).count()
     };
-    host.wait(MINUTE, "it is told", |state| told(state, "warning", "cannot be known") > 0);
+    host.wait(PATIENCE, "it is told", |state| told(state, "warning", "cannot be known") > 0);
     azure.blobs.clear_faults();
-    host.wait(MINUTE, "the end of it", |state| told(state, "info", "is known again") > 0);
-    host.wait(MINUTE, "every event", |state| state.events.len() >= 15_000);
+    host.wait(PATIENCE, "the end of it", |state| told(state, "info", "is known again") > 0);
+    host.wait(PATIENCE, "every event", |state| state.events.len() >= 15_000);
     assert!(host.metrics()["checkpoint_errors"] > 0.0);
     host.quit();
     expect_exactly_once(&azure.hubs, &host);
@@ -55,13 +55,13 @@ fn a_partition_that_falls_silent_is_read_on_within_half_a_minute() {
     for partition in ["003", "005"] {
         let before = of(&host.state(), partition);
         // More than what was on its way.
-        host.wait(MINUTE, "it is read on", |state| of(state, partition) > before + 600);
+        host.wait(PATIENCE, "it is read on", |state| of(state, partition) > before + 600);
     }
     let after = silent.elapsed();
     println!("read on {after:?} after two partitions had fallen silent");
     assert!(after < Duration::from_secs(30), "{after:?}");
     assert_eq!(host.metrics()["silent_partitions"], 1.0);
-    host.wait(MINUTE, "every event", |state| state.events.len() >= 45_000);
+    host.wait(PATIENCE, "every event", |state| state.events.len() >= 45_000);
     host.quit();
     expect_exactly_once(&azure.hubs, &host);
 }
@@ -86,9 +86,9 @@ fn what_passes_by_itself_is_no_line() {
     ] {
         azure.hubs.inject(fault);
         let before = host.state().events.len();
-        host.wait(MINUTE, "reading goes on", |state| state.events.len() > before + 1500);
+        host.wait(PATIENCE, "reading goes on", |state| state.events.len() > before + 1500);
     }
-    host.wait(MINUTE, "every event", |state| state.events.len() >= 15_000);
+    host.wait(PATIENCE, "every event", |state| state.events.len() >= 15_000);
     assert!(host.metrics()["reconnects"] >= 32.0);
     host.quit();
     expect_exactly_once(&azure.hubs, &host);
@@ -112,9 +112,9 @@ fn latest_begins_with_the_opening() {
             .filter(|line| line.contains("reading behind message") || line.contains("its first message"))
             .count()
     };
-    host.wait(MINUTE, "all partitions", |state| begun(state) == 8);
+    host.wait(PATIENCE, "all partitions", |state| begun(state) == 8);
     azure.hubs.generate(HUB, Generated::backlog(2000, now - 60_000));
-    host.wait(MINUTE, "every event", |state| state.events.len() >= 2000);
+    host.wait(PATIENCE, "every event", |state| state.events.len() >= 2000);
     host.quit();
     expect_exactly_once(&azure.hubs, &host);
 
@@ -125,9 +125,9 @@ fn latest_begins_with_the_opening() {
             .delete(crate::setup::CONTAINER, &format!("127.0.0.1/{HUB}/$Default/checkpoint/{partition}"));
     }
     let mut host = azure.host(json!({ "start_position": "latest" }));
-    host.wait(MINUTE, "all partitions", |state| begun(state) == 8);
+    host.wait(PATIENCE, "all partitions", |state| begun(state) == 8);
     azure.hubs.generate(HUB, Generated { seed: 2, ..Generated::backlog(800, now) });
-    host.wait(MINUTE, "what is new", |state| state.events.len() >= 800);
+    host.wait(PATIENCE, "what is new", |state| state.events.len() >= 800);
     host.quit();
     assert_eq!(host.state().events.len(), 800);
 }
@@ -140,7 +140,7 @@ fn a_time_to_begin_at() {
     let plan = Generated { records_per_message: 1..=1, ..Generated::backlog(8000, 1_000_000) };
     azure.hubs.generate(HUB, plan);
     let mut host = azure.host(json!({ "start_position": "1970-01-01T00:16:44Z" }));
-    host.wait(MINUTE, "every event from then on", |state| state.events.len() >= 4000);
+    host.wait(PATIENCE, "every event from then on", |state| state.events.len() >= 4000);
     host.quit();
     let events = host.state().events.len();
     assert!((4000..=4008).contains(&events), "{events}");

@@ -5,14 +5,14 @@ use std::ffi::OsString;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use e2e::{Host, beside, skip};
+use e2e::{Host, PATIENCE, beside, skip};
 use emulators::blob;
 use emulators::event_hubs::{Config, Emulator, Generated, Hub};
 use serde_json::{Value, json};
 use xtask::process::Running;
 
 use crate::azurite::Azurite;
-use crate::setup::{Azure, CONTAINER, HUB, MINUTE, until};
+use crate::setup::{Azure, CONTAINER, HUB, until};
 
 /// A consumer group whose name is the same in every spelling.
 const LOWER: &str = "falco";
@@ -22,8 +22,6 @@ const PARTITIONS: u32 = 4;
 const MOST: u32 = 20;
 /// Records of 2 KB in the 256 KiB that a partition hands over at once; what is evaluated is confirmed by such parts.
 const AT_ONCE: u32 = 128;
-/// Longer than the Python client's own deadlines.
-const PATIENCE: Duration = Duration::from_secs(150);
 
 /// Partition and sequence number.
 type Message = (u32, i64);
@@ -178,8 +176,8 @@ fn by_turns(group: &str) {
     let read: BTreeSet<_> = first.messages.iter().collect();
     let rest = sorted(backlog.iter().filter(|(message, _)| !read.contains(message)).map(|(_, ids)| ids));
     let mut host = shared.plugin(group, json!({}));
-    host.wait(MINUTE, "the rest of the backlog", |state| state.events.len() >= rest.len());
-    until(MINUTE, "all is acknowledged", || host.metrics()["acknowledged"] >= rest.len() as f64);
+    host.wait(PATIENCE, "the rest of the backlog", |state| state.events.len() >= rest.len());
+    until(PATIENCE, "all is acknowledged", || host.metrics()["acknowledged"] >= rest.len() as f64);
     host.quit();
     assert_eq!(evaluated(&host), rest, "log: {:#?}", host.state().log);
     shared.python(group, 0, 0).expect_clean(group);
@@ -207,7 +205,7 @@ fn the_python_client_goes_on_in_the_middle_of_a_backlog() {
     let backlog = shared.put(2_000, 1);
     let mut host =
         shared.plugin(LOWER, json!({ "rate_limit_events_per_second": 100, "rate_limit_burst": 500 }));
-    host.wait(MINUTE, "a part of the backlog", |state| state.events.len() >= 700);
+    host.wait(PATIENCE, "a part of the backlog", |state| state.events.len() >= 700);
     host.quit();
     let evaluated: BTreeSet<_> = evaluated(&host).into_iter().collect();
     let found = shared.python(LOWER, 0, 0);

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use e2e::{Host, beside};
+use e2e::{Host, PATIENCE, beside};
 use emulators::event_hubs::{Emulator, Fault, Generated, Kind};
 use serde_json::json;
 
-use crate::setup::{Azure, HUB, MINUTE, compare, count, expect_exactly_once, known, named};
+use crate::setup::{Azure, HUB, compare, count, expect_exactly_once, known, named};
 
 /// Foreign, cut off and broken records among good ones.
 fn mixed(plan: Generated) -> Generated {
@@ -21,7 +21,7 @@ fn a_backlog_comes_exactly_once() {
     azure.hubs.generate(HUB, Generated { admin_copies: 0.2, ..plan });
     let mut host = azure.host(json!({}));
     let all = known(&azure.hubs);
-    host.wait(MINUTE, "every event", |state| named(state) >= all);
+    host.wait(PATIENCE, "every event", |state| named(state) >= all);
     host.quit();
     expect_exactly_once(&azure.hubs, &host);
     let copies = azure.hubs.ledger(HUB).known(Kind::Copy).len();
@@ -53,12 +53,12 @@ fn storm(rounds: u32, steals: bool) -> (Azure, Host) {
         let next = start + Duration::from_secs(2) * (round + 1);
         std::thread::park_timeout(next.saturating_duration_since(Instant::now()));
     }
-    crate::setup::until(MINUTE, "the last record is there", || {
+    crate::setup::until(PATIENCE, "the last record is there", || {
         let ledger = azure.hubs.ledger(HUB);
         ledger.counts().values().map(|count| count.known).sum::<u64>() >= records
     });
     let all = known(&azure.hubs);
-    host.wait(MINUTE, "every event", |state| named(state) >= all);
+    host.wait(PATIENCE, "every event", |state| named(state) >= all);
     let (sent, read) = (azure.hubs.stats().sent, host.metrics()["messages_read"]);
     println!("{all} events; {sent} messages sent, {read} read; steals: {steals}");
     host.quit();

@@ -5,11 +5,11 @@ use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use e2e::{Host, HostOptions, beside};
+use e2e::{Host, HostOptions, PATIENCE, beside};
 use emulators::event_hubs::{Config, Generated, Offsets};
 use serde_json::{Value, json};
 
-use crate::setup::{Azure, HUB, MINUTE, expect_exactly_once, start, until};
+use crate::setup::{Azure, HUB, expect_exactly_once, start, until};
 
 const COUNT: usize = 5000;
 
@@ -38,7 +38,7 @@ fn tls_config() -> Config {
 fn read_all(azure: &Azure, options: &HostOptions) -> Host {
     azure.hubs.generate(HUB, Generated::backlog(COUNT as u64, azure.hubs.clock().now_ms() - 60_000));
     let mut host = start(options);
-    host.wait(MINUTE, "every event", |state| state.events.len() >= COUNT);
+    host.wait(PATIENCE, "every event", |state| state.events.len() >= COUNT);
     host.quit();
     expect_exactly_once(&azure.hubs, &host);
     host
@@ -130,7 +130,7 @@ fn an_authority_that_nobody_trusts_is_told() {
     let (_azure, _folder, mut options) = behind_tls(tls_config(), |_| json!({}));
     options.environment.clear();
     let host = start(&options);
-    host.wait(MINUTE, "its end", |state| state.failure.is_some());
+    host.wait(PATIENCE, "its end", |state| state.failure.is_some());
     let failure = host.state().failure.clone().unwrap();
     assert!(failure.to_lowercase().contains("certificate"), "{failure}");
 }
@@ -142,14 +142,14 @@ fn offsets_that_are_no_numbers() {
     let azure = Azure::with(Config { offsets: Offsets::Geo, ..Config::default() });
     azure.hubs.generate(HUB, Generated::backlog(COUNT as u64, azure.hubs.clock().now_ms() - 60_000));
     let mut first = azure.host(json!({}));
-    first.wait(MINUTE, "every event", |state| state.events.len() >= COUNT);
+    first.wait(PATIENCE, "every event", |state| state.events.len() >= COUNT);
     first.quit();
     expect_exactly_once(&azure.hubs, &first);
     assert!(azure.blob("checkpoint", 0)["offset"].contains('g'), "{:?}", azure.blob("checkpoint", 0));
     let plan = Generated { seed: 2, ..Generated::backlog(1000, azure.hubs.clock().now_ms()) };
     azure.hubs.generate(HUB, plan);
     let mut second = azure.host(json!({}));
-    second.wait(MINUTE, "what came later", |state| state.events.len() >= 1000);
+    second.wait(PATIENCE, "what came later", |state| state.events.len() >= 1000);
     second.quit();
     assert_eq!(second.state().events.len(), 1000);
 }
@@ -162,15 +162,15 @@ fn what_retention_took_is_told() {
     let plan = || Generated::backlog(8000, azure.hubs.clock().now_ms() - 60_000);
     azure.hubs.generate(HUB, plan());
     let mut first = azure.host(json!({}));
-    first.wait(MINUTE, "every event", |state| state.events.len() >= 8000);
+    first.wait(PATIENCE, "every event", |state| state.events.len() >= 8000);
     // What the host holds when it ends comes again.
-    until(MINUTE, "the last batch is evaluated", || first.metrics()["acknowledged"] >= 8000.0);
+    until(PATIENCE, "the last batch is evaluated", || first.metrics()["acknowledged"] >= 8000.0);
     first.quit();
     azure.hubs.generate(HUB, Generated { seed: 2, records_per_message: 1..=1, ..plan() });
     let kept_from = azure.hubs.end(HUB, 3) - 100;
     azure.hubs.drop_before(HUB, 3, kept_from);
     let mut second = azure.host(json!({}));
-    second.wait(MINUTE, "what is left", |state| state.events.len() >= 7 * 1000 + 100);
+    second.wait(PATIENCE, "what is left", |state| state.events.len() >= 7 * 1000 + 100);
     let missed = second.metrics()["messages_missed"];
     second.quit();
     assert_eq!((second.state().events.len(), missed as usize), (7 * 1000 + 100, 900));
@@ -192,7 +192,7 @@ fn a_hub_that_was_made_anew_is_read_from_its_beginning() {
     }
     azure.hubs.generate(HUB, Generated::backlog(COUNT as u64, azure.hubs.clock().now_ms() - 60_000));
     let mut host = azure.host(json!({}));
-    host.wait(MINUTE, "every event", |state| state.events.len() >= COUNT);
+    host.wait(PATIENCE, "every event", |state| state.events.len() >= COUNT);
     host.quit();
     expect_exactly_once(&azure.hubs, &host);
     assert!(azure.blob("checkpoint", 0)["sequencenumber"].parse::<i64>().unwrap() < 1000);

@@ -1,14 +1,14 @@
 //! What is wrong for good is told at open, in one line that says what to do, and never the secret.
 
-use e2e::{Host, beside};
+use e2e::{Host, PATIENCE, beside};
 use emulators::blob;
 use serde_json::{Value, json};
 
-use crate::setup::{Azure, MINUTE, start};
+use crate::setup::{Azure, start};
 
 /// How it failed; no key is in that, or in the log.
 fn failure(host: &Host, secrets: &[String]) -> String {
-    host.wait(MINUTE, "its end", |state| state.failure.is_some());
+    host.wait(PATIENCE, "its end", |state| state.failure.is_some());
     let state = host.state();
     let failure = state.failure.as_deref().unwrap();
     for line in state.log.iter().map(|line| line.text.as_str()).chain([failure]) {
@@ -101,7 +101,7 @@ fn other_ways_to_write_it() {
     options.environment.push(("HUB", azure.hubs.connection_string(Some(crate::setup::HUB))));
     options.environment.push(("STORAGE", azure.blobs.sas_connection_string()));
     let mut host = start(&options);
-    host.wait(MINUTE, "open", |state| state.is_open);
+    host.wait(PATIENCE, "open", |state| state.is_open);
     assert_eq!(host.metrics()["partitions"] as u32, crate::setup::PARTITIONS);
     host.quit();
 }

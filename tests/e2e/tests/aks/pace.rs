@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use e2e::alone;
+use e2e::{PATIENCE, alone};
 use emulators::event_hubs::Generated;
 use serde_json::json;
 
-use crate::setup::{Azure, HUB, MINUTE, PARTITIONS};
+use crate::setup::{Azure, HUB, PARTITIONS};
 
 /// A million records wait in large messages; they are read as fast as it goes, beside the emulator.
 #[test]
@@ -18,7 +18,7 @@ fn a_million_records_need_little_memory() {
     azure.hubs.generate(HUB, Generated { records_per_message: 150..=200, ..plan });
     let mut host = azure.host(json!({}));
     let start = Instant::now();
-    host.wait(4 * MINUTE, "every event", |state| state.events.len() as u64 >= RECORDS);
+    host.wait(PATIENCE, "every event", |state| state.events.len() as u64 >= RECORDS);
     let seconds = start.elapsed().as_secs_f64();
     let memory = host.peak_memory_kib() / 1024;
     let per_second = RECORDS as f64 / seconds;
@@ -37,7 +37,7 @@ fn a_host_that_stands_still_costs_no_memory() {
     let mut host = azure.host(json!({}));
     host.order("stall");
     let (mut sent, mut since) = (0, Instant::now());
-    crate::setup::until(MINUTE, "the hub sends nothing more", || {
+    crate::setup::until(PATIENCE, "the hub sends nothing more", || {
         if std::mem::replace(&mut sent, azure.hubs.stats().sent) != sent {
             since = Instant::now();
         }
@@ -47,7 +47,7 @@ fn a_host_that_stands_still_costs_no_memory() {
     println!("{memory} MiB resident while the host stands still");
     assert!(memory < 128, "{memory} MiB");
     host.order("go");
-    host.wait(MINUTE, "every event", |state| state.events.len() >= 200_000);
+    host.wait(PATIENCE, "every event", |state| state.events.len() >= 200_000);
     crate::setup::expect_exactly_once(&azure.hubs, &host);
     host.quit();
 }
@@ -58,12 +58,13 @@ fn a_limit_is_kept_to() {
     let azure = Azure::new();
     azure.hubs.generate(HUB, Generated::backlog(60_000, azure.hubs.clock().now_ms() - 3_600_000));
     let mut host = azure.host(json!({ "rate_limit_events_per_second": 500, "rate_limit_burst": 1000 }));
-    host.wait(2 * MINUTE, "62 s of events", |state| state.events.len() >= 1000 + 62 * 500);
+    host.wait(PATIENCE, "62 s of events", |state| state.events.len() >= 1000 + 62 * 500);
     let state = host.state();
     let from = state.events[1000].at_ms + 1000;
     let passed = state.events.iter().filter(|event| (from..from + 60_000).contains(&event.at_ms)).count();
     println!("{passed} records in 60 s, where 30000 are allowed");
-    assert!((29_400..=30_600).contains(&passed), "{passed}");
+    // A machine that stands still takes at most the burst from a minute, or adds it to one.
+    assert!((29_000..=31_000).contains(&passed), "{passed}");
     let warnings = state.logged("warning");
     assert_eq!(warnings.iter().filter(|line| line.contains("rate limit holds")).count(), 1, "{warnings:?}");
     assert!(
@@ -84,7 +85,7 @@ fn an_event_comes_soon() {
     let start = azure.hubs.clock().now_ms() + 1000;
     let plan = Generated::live(20_000, start, 1000.0);
     azure.hubs.generate(HUB, Generated { records_per_message: 1..=1, ..plan });
-    host.wait(MINUTE, "every event", |state| state.events.len() >= 20_000);
+    host.wait(PATIENCE, "every event", |state| state.events.len() >= 20_000);
     let mut latencies: Vec<i64> = host
         .state()
         .events

@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use e2e::{Evaluated, Host, add_run, beside, skip};
+use e2e::{Evaluated, Host, PATIENCE, add_run, beside, skip};
 use emulators::event_hubs::Generated;
 use serde_json::json;
 
 use crate::azurite::Azurite;
-use crate::setup::{Azure, HUB, MINUTE, compare, count, until};
+use crate::setup::{Azure, HUB, compare, count, until};
 
 /// Seconds; the plugin's configuration.
 const INTERVAL: f64 = 0.5;
@@ -41,7 +41,7 @@ fn killed_twenty_times_nothing_is_missing() {
         let host = azure.host(config.clone());
         // The moment of the kill is what is random here; before it something has to be owned.
         let some = evaluated.len() + random.usize(1..2000);
-        host.wait(MINUTE, "some events", |state| evaluated.len() + state.events.len() >= some);
+        host.wait(PATIENCE, "some events", |state| evaluated.len() + state.events.len() >= some);
         let run = host.kill();
         let (again, since) = add_run(&mut evaluated, run, CHECKPOINTED_MS);
         repeated += again;
@@ -65,7 +65,7 @@ fn killed_twenty_times_nothing_is_missing() {
 fn wait_for_rest(host: &Host, before: &[Evaluated], all: usize) {
     let mut ids: HashSet<String> = before.iter().map(|event| event.audit_id.clone()).collect();
     let mut counted = 0;
-    host.wait(2 * MINUTE, "the rest", |state| {
+    host.wait(PATIENCE, "the rest", |state| {
         ids.extend(state.events[counted..].iter().map(|event| event.audit_id.clone()));
         counted = state.events.len();
         ids.len() >= all
@@ -81,7 +81,7 @@ fn what_was_not_evaluated_is_in_no_checkpoint() {
     let mut first = azure.host(json!({ "checkpoint_interval": 0.2, "ownership_expiration": 1 }));
     first.order("stall");
     let (mut sent, mut since) = (0, Instant::now());
-    until(MINUTE, "the hub sends nothing more", || {
+    until(PATIENCE, "the hub sends nothing more", || {
         if std::mem::replace(&mut sent, azure.hubs.stats().sent) != sent {
             since = Instant::now();
         }
@@ -104,7 +104,7 @@ fn a_clean_end_repeats_only_what_the_host_held() {
     // Only those at the claim and at the end are ever written.
     let config = json!({ "checkpoint_interval": 3600, "ownership_expiration": 60 });
     let mut first = azure.host(config.clone());
-    first.wait(MINUTE, "some events", |state| state.events.len() > 5000);
+    first.wait(PATIENCE, "some events", |state| state.events.len() > 5000);
     first.quit();
     let before: Vec<_> = std::mem::take(&mut first.state().events);
     assert!(first.state().closed_ms.unwrap() < 5000);

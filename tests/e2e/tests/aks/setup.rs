@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-use e2e::{Evaluated, Host, HostOptions, State, plugin};
+use e2e::{Evaluated, Host, HostOptions, PATIENCE, State, plugin};
 use emulators::blob;
 use emulators::event_hubs::{Config, Emulator, Hub, Kind};
 use serde_json::{Value, json};
@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 pub(crate) const HUB: &str = "insights-logs-kube-audit";
 pub(crate) const CONTAINER: &str = "falco";
 pub(crate) const PARTITIONS: u32 = 8;
-pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 
 /// What the plugin reads from, and where it keeps how far it came.
 pub(crate) struct Azure {
@@ -59,7 +58,7 @@ impl Azure {
     /// The plugin on them, opened.
     pub(crate) fn host(&self, changes: Value) -> Host {
         let host = start(&self.options(changes));
-        host.wait(MINUTE, "open", |state| state.is_open);
+        host.wait(PATIENCE, "open", |state| state.is_open);
         host
     }
 

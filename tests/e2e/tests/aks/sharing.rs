@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use e2e::{Evaluated, Host, beside};
+use e2e::{Evaluated, Host, PATIENCE, beside};
 use emulators::event_hubs::Generated;
 use serde_json::json;
 
-use crate::setup::{Azure, HUB, MINUTE, PARTITIONS, compare, count, until};
+use crate::setup::{Azure, HUB, PARTITIONS, compare, count, until};
 
 /// What the plugin is configured with, and what a busy machine adds.
 const HANDOVER: Duration = Duration::from_millis(2000 + 2 * 500);
@@ -28,23 +28,23 @@ fn three_share_one_is_killed_one_joins() {
             && owners.len() == by
             && owners.values().all(|count| (least..=most).contains(count))
     };
-    until(MINUTE, "three share", || shared(3));
+    until(PATIENCE, "three share", || shared(3));
 
     let mut reads: Vec<Vec<Evaluated>> = Vec::new();
     let killed = Instant::now();
     reads.push(hosts.remove(0).kill());
-    until(MINUTE, "two share", || shared(2));
+    until(PATIENCE, "two share", || shared(2));
     let after_kill = killed.elapsed();
 
     let joined = Instant::now();
     hosts.push(azure.host(json!({})));
-    until(MINUTE, "three share again", || shared(3));
+    until(PATIENCE, "three share again", || shared(3));
     let after_join = joined.elapsed();
 
     let done = || reads.iter().chain([]).map(Vec::len).sum::<usize>();
     let evaluated =
         |hosts: &[Host]| hosts.iter().map(|host| host.state().events.len()).sum::<usize>() + done();
-    until(MINUTE, "every event", || {
+    until(PATIENCE, "every event", || {
         evaluated(&hosts) >= all && {
             let states: Vec<_> = hosts.iter().map(Host::state).collect();
             let counts = count(reads.iter().flatten().chain(states.iter().flat_map(|state| &state.events)));

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use e2e::{beside, plugin};
+use e2e::{PATIENCE, beside, plugin};
 use emulators::cloudwatch::{Config, Generated};
 use plugin_host::{EventBuffer, Extracted, Library, Plugin, Request, Value as FieldValue};
 use serde_json::{Value, json};
 
-use crate::setup::{GROUP, MINUTE, emulator, host};
+use crate::setup::{GROUP, emulator, host};
 
 const SETS: [&str; 4] = ["attack", "odd", "ordinary", "spelling"];
 
@@ -111,7 +111,7 @@ fn metrics_from_four_threads_and_a_close_under_load() {
     emulator.generate(GROUP, Generated { message_bytes: 600, ..Generated::backlog(COUNT, start) });
     let mut host = host(&emulator, json!({ "start_position": "beginning" }));
     host.order("watch");
-    host.wait(MINUTE, "some of the events", |state| state.events.len() >= 50_000);
+    host.wait(PATIENCE, "some of the events", |state| state.events.len() >= 50_000);
     host.quit();
     let state = host.state();
     assert!((state.events.len() as u64) < COUNT, "it was to be closed under load");

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use e2e::{SECRET, beside, plugin};
+use e2e::{PATIENCE, SECRET, beside, plugin};
 use emulators::cloudwatch::{Config, Emulator, Event};
 use serde_json::{Value, json};
 use xtask::process::Running;
 
-use crate::setup::{GROUP, MINUTE, emulator, start};
+use crate::setup::{GROUP, emulator, start};
 
 const STREAM: &str = "kube-apiserver-audit-0123456789abcdef0123456789abcdef";
 
@@ -53,7 +53,7 @@ fn printed(emulator: &Emulator, count: usize, fields: &str, config: Value) -> Ve
     let mut running =
         Running::start(&mut command).expect("k8saudit is built: `cargo build --release --package cli`");
     let (mut events, mut rest) = (Vec::new(), Vec::new());
-    let deadline = Instant::now() + MINUTE;
+    let deadline = Instant::now() + PATIENCE;
     while let Some(line) = running.next_line(deadline) {
         match serde_json::from_str(&line) {
             Ok(event) => events.push(event),
@@ -104,7 +104,7 @@ fn lines_of_other_logs_are_counted() {
     emulator.put(GROUP, STREAM, noise);
     emulator.put(GROUP, STREAM, vec![event(&emulator, "one")]);
     let mut host = start(&crate::setup::options(&emulator, json!({ "start_position": "beginning" })));
-    host.wait(MINUTE, "the event", |state| state.events.len() == 1);
+    host.wait(PATIENCE, "the event", |state| state.events.len() == 1);
     let metrics = host.metrics();
     assert_eq!(metrics["rejected_not_json"], 500.0);
     let state = host.state();

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use e2e::beside;
+use e2e::{PATIENCE, beside};
 use emulators::cloudwatch::{Config, Fault, FaultKind, Generated, Operation};
 use serde_json::json;
 
-use crate::setup::{GROUP, MINUTE, emulator, expect_exactly_once, host, until};
+use crate::setup::{GROUP, emulator, expect_exactly_once, host, until};
 
 /// The fault holds until it has hit `hits` calls; then everything comes, once. `told`: lines of WARN for it.
 #[track_caller]
@@ -17,13 +17,13 @@ fn check(kind: FaultKind, hits: u64, told: usize) {
     let start = emulator.clock().now_ms() + 1500;
     emulator.generate(GROUP, Generated { message_bytes: 600, ..Generated::live(4000, start, 1000.0) });
     let mut host = host(&emulator, json!({ "start_position": "beginning" }));
-    host.wait(MINUTE, "the first events", |state| state.events.len() > 100);
+    host.wait(PATIENCE, "the first events", |state| state.events.len() > 100);
     let name = format!("{kind:?}");
     let fault = emulator.faults().add(Fault::next(kind, hits));
-    until(MINUTE, "the fault is over", || {
+    until(PATIENCE, "the fault is over", || {
         emulator.faults().active().iter().all(|active| active.id != fault || active.hits >= hits)
     });
-    host.wait(MINUTE, &name, |state| state.events.len() >= 4000);
+    host.wait(PATIENCE, &name, |state| state.events.len() >= 4000);
     expect_exactly_once(&emulator, &host);
     let state = host.state();
     let warnings: Vec<_> = state.logged("warning");
@@ -125,13 +125,13 @@ fn tokens_that_expire_start_a_window_again() {
     // Slow enough to be in the middle of it when the fault comes.
     let config = json!({ "start_position": "beginning", "max_calls_per_second": 50 });
     let mut host = host(&emulator, config);
-    host.wait(MINUTE, "the first events", |state| state.events.len() > 100);
+    host.wait(PATIENCE, "the first events", |state| state.events.len() > 100);
     // Calls take longer than the token lives that they came with.
     let slow = FaultKind::Slow(lifetime * 2);
     let fault = emulator.faults().add(Fault::always(slow).on(Operation::FilterLogEvents));
-    until(MINUTE, "a window starts again", || host.metrics()["windows_restarted"] > 0.0);
+    until(PATIENCE, "a window starts again", || host.metrics()["windows_restarted"] > 0.0);
     emulator.faults().remove(fault);
-    host.wait(MINUTE, "every event", |state| state.events.len() >= 6000);
+    host.wait(PATIENCE, "every event", |state| state.events.len() >= 6000);
     expect_exactly_once(&emulator, &host);
     host.quit();
 }
@@ -145,7 +145,7 @@ fn check_end(kind: FaultKind, expect: &str) {
     // Long enough for the third failure, which is what is told, on a machine that stands still for a moment.
     let host = host(&emulator, json!({ "give_up_after": 5 }));
     emulator.faults().add(Fault::always(kind));
-    host.wait(MINUTE, "its end", |state| state.failure.is_some());
+    host.wait(PATIENCE, "its end", |state| state.failure.is_some());
     let state = host.state();
     let failure = state.failure.as_deref().unwrap();
     assert!(failure.contains("give_up_after") && failure.contains(expect), "{failure}");

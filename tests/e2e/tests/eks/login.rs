@@ -3,11 +3,11 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 
-use e2e::beside;
+use e2e::{PATIENCE, beside};
 use emulators::cloudwatch::{Config, Operation};
 use serde_json::json;
 
-use crate::setup::{MINUTE, emulator, options, start};
+use crate::setup::{emulator, options, start};
 
 const ROLE: &str = "arn:aws:iam::111122223333:role/audit";
 const REFUSAL: &str = r#"<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>User is not authorized to perform: sts:AssumeRole</Message></Error><RequestId>1</RequestId></ErrorResponse>"#;
@@ -35,7 +35,7 @@ fn a_role_that_is_refused_ends_the_opening() {
     let mut options = options(&emulator, json!({ "role_arn": ROLE }));
     options.environment = vec![("AWS_ENDPOINT_URL_STS", refusing_sts())];
     let host = start(&options);
-    host.wait(MINUTE, "its end", |state| state.failure.is_some());
+    host.wait(PATIENCE, "its end", |state| state.failure.is_some());
     let failure = host.state().failure.clone().unwrap();
     for part in ["AWS refuses the role", "sts:AssumeRole", "AccessDenied", "not authorized"] {
         assert!(failure.contains(part), "`{part}` is missing in: {failure}");

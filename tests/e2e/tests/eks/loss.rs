@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use e2e::{alone, beside};
+use e2e::{PATIENCE, alone, beside};
 use emulators::cloudwatch::{Config, Fault, FaultKind, Generated, Lateness};
 use serde_json::json;
 
-use crate::setup::{MINUTE, emulator, expect_exactly_once, host, until};
+use crate::setup::{emulator, expect_exactly_once, host, until};
 
 const COUNT: u64 = 200_000;
 
@@ -32,11 +32,11 @@ fn late_events_of_a_busy_cluster_come_exactly_once() {
     };
     let bytes = plan.total_message_bytes();
     emulator.generate(crate::setup::GROUP, plan);
-    host.wait(2 * MINUTE, "every event", |state| state.events.len() as u64 >= COUNT);
+    host.wait(PATIENCE, "every event", |state| state.events.len() as u64 >= COUNT);
     // Whatever would come twice comes until the last of them has settled.
     let read = emulator.stats().message_bytes;
     let (mut shown, mut since) = (0, Instant::now());
-    until(MINUTE, "nothing is shown for half of `settle`", || {
+    until(PATIENCE, "nothing is shown for half of `settle`", || {
         if std::mem::replace(&mut shown, emulator.stats().events) != shown {
             since = Instant::now();
         }
@@ -68,7 +68,7 @@ fn a_backlog_is_read_once() {
     let bytes = plan.total_message_bytes();
     emulator.generate(crate::setup::GROUP, plan);
     let mut host = host(&emulator, json!({ "start_position": "beginning" }));
-    host.wait(2 * MINUTE, "every event", |state| state.events.len() as u64 >= COUNT);
+    host.wait(PATIENCE, "every event", |state| state.events.len() as u64 >= COUNT);
     let factor = emulator.stats().message_bytes as f64 / bytes as f64;
     println!("behind: {factor:.3} times the bytes of the events were read");
     expect_exactly_once(&emulator, &host);
@@ -92,7 +92,7 @@ fn several_clusters_share_the_calls() {
     );
     options.open = "prod, staging,test".to_owned();
     let mut host = crate::setup::start(&options);
-    host.wait(MINUTE, "every event", |state| state.events.len() >= 9000);
+    host.wait(PATIENCE, "every event", |state| state.events.len() >= 9000);
     expect_exactly_once(&emulator, &host);
     let most = emulator.stats().max_calls_per_second(emulators::cloudwatch::Operation::FilterLogEvents);
     // What was let go over more than a second may arrive within one.
@@ -114,7 +114,7 @@ fn a_wrong_local_clock_loses_nothing_and_is_told_once() {
             ..Generated::live(3000, emulator.clock().now_ms(), 1000.0)
         };
         emulator.generate(crate::setup::GROUP, plan);
-        host.wait(MINUTE, "every event", |state| state.events.len() >= 3000);
+        host.wait(PATIENCE, "every event", |state| state.events.len() >= 3000);
         expect_exactly_once(&emulator, &host);
         let state = host.state();
         let warnings = state.logged("warning");
@@ -133,7 +133,7 @@ fn a_wrong_first_date_loses_nothing() {
     let mut host = host(&emulator, json!({}));
     let plan = Generated { message_bytes: 600, ..Generated::live(2000, emulator.clock().now_ms(), 1000.0) };
     emulator.generate(crate::setup::GROUP, plan);
-    host.wait(MINUTE, "every event", |state| state.events.len() >= 2000);
+    host.wait(PATIENCE, "every event", |state| state.events.len() >= 2000);
     expect_exactly_once(&emulator, &host);
     host.quit();
 }

@@ -6,10 +6,10 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::SystemTime;
 
-use e2e::{Host, HostOptions, beside, plugin, skip};
+use e2e::{Host, HostOptions, PATIENCE, beside, plugin, skip};
 use serde_json::{Value, json};
 
-use crate::setup::{CLUSTER, GROUP, MINUTE, start, until};
+use crate::setup::{CLUSTER, GROUP, start, until};
 
 struct Moto {
     server: Child,
@@ -32,7 +32,7 @@ impl Moto {
             .spawn()
             .expect("moto");
         let mut moto = Self { server, port };
-        until(MINUTE, "moto is up", || {
+        until(PATIENCE, "moto is up", || {
             let ended = moto.server.try_wait().expect("moto");
             assert_eq!(ended, None, "moto ended");
             TcpStream::connect(("127.0.0.1", port)).is_ok()
@@ -112,17 +112,17 @@ fn events_come_once_and_checkpoints_go_to_s3() {
     moto.put(0..500);
     let config = json!({ "checkpoint": "s3://checkpoints/falco/eks" });
     let mut first = moto.host(config.clone());
-    first.wait(MINUTE, "500 events", |state| state.events.len() >= 500);
+    first.wait(PATIENCE, "500 events", |state| state.events.len() >= 500);
     moto.put(500..900);
-    first.wait(MINUTE, "400 more", |state| state.events.len() >= 900);
-    until(MINUTE, "all is acknowledged", || first.metrics()["acknowledged"] >= 900.0);
+    first.wait(PATIENCE, "400 more", |state| state.events.len() >= 900);
+    until(PATIENCE, "all is acknowledged", || first.metrics()["acknowledged"] >= 900.0);
     let written = first.metrics()["checkpoints"];
-    until(MINUTE, "a checkpoint after that", || first.metrics()["checkpoints"] >= written + 2.0);
+    until(PATIENCE, "a checkpoint after that", || first.metrics()["checkpoints"] >= written + 2.0);
     let before = ids(&first);
     first.kill();
     moto.put(900..1000);
     let mut second = moto.host(config);
-    second.wait(MINUTE, "100 more", |state| state.events.len() >= 100);
+    second.wait(PATIENCE, "100 more", |state| state.events.len() >= 100);
     second.quit();
     let all: Vec<String> = before.into_iter().chain(ids(&second)).collect();
     assert_eq!(all.len(), 1000, "each once, also over the kill");
@@ -135,7 +135,7 @@ fn a_bucket_that_is_not_there_is_an_error_that_names_it() {
     let Some(moto) = Moto::start() else { return };
     moto.logs("CreateLogGroup", &json!({"logGroupName": GROUP}));
     let host = moto.host(json!({ "checkpoint": "s3://nowhere/falco" }));
-    host.wait(MINUTE, "its end", |state| state.failure.is_some());
+    host.wait(PATIENCE, "its end", |state| state.failure.is_some());
     let failure = host.state().failure.clone().unwrap();
     assert!(failure.contains("s3://nowhere/falco"), "{failure}");
 }

@@ -1,11 +1,11 @@
 //! What is wrong for good is told at open, in one line that says what to do.
 
-use e2e::{Host, HostOptions, SECRET, beside, plugin};
+use e2e::{Host, HostOptions, PATIENCE, SECRET, beside, plugin};
 use emulators::cloudwatch::{Config, Emulator, Fault, FaultKind, Operation};
 use plugin_host::Library;
 use serde_json::{Value, json};
 
-use crate::setup::{MINUTE, emulator, start};
+use crate::setup::{emulator, start};
 
 const EXTERNAL_ID: &str = "uT4hYe81cD-external-id";
 
@@ -18,7 +18,7 @@ fn options(emulator: &Emulator, changes: Value) -> HostOptions {
 
 /// How it failed; no secret is in that, or in the log.
 fn failure(host: &Host) -> String {
-    host.wait(MINUTE, "its end", |state| state.failure.is_some());
+    host.wait(PATIENCE, "its end", |state| state.failure.is_some());
     let state = host.state();
     let failure = state.failure.as_deref().unwrap();
     for line in state.log.iter().map(|line| line.text.as_str()).chain([failure]) {
@@ -95,7 +95,7 @@ fn permissions_beyond_the_go_plugins_are_not_needed() {
         emulator.faults().add(Fault::always(FaultKind::AccessDenied).on(operation));
     }
     let mut host = start(&options(&emulator, json!({})));
-    host.wait(MINUTE, "open", |state| state.is_open);
+    host.wait(PATIENCE, "open", |state| state.is_open);
     assert_eq!(host.state().logged("warning"), Vec::<&str>::new());
     host.quit();
 }
@@ -106,14 +106,14 @@ fn a_throttled_open_is_no_failure() {
     let emulator = emulator(Config::default());
     let fault = emulator.faults().add(Fault::always(FaultKind::Throttling));
     let mut host = start(&options(&emulator, json!({})));
-    host.wait(MINUTE, "open", |state| state.is_open);
+    host.wait(PATIENCE, "open", |state| state.is_open);
     emulator.faults().remove(fault);
     emulator.put(
         crate::setup::GROUP,
         "kube-apiserver-audit-1",
         vec![crate::content::event(&emulator, "late-1")],
     );
-    host.wait(MINUTE, "the event", |state| state.events.len() == 1);
+    host.wait(PATIENCE, "the event", |state| state.events.len() == 1);
     host.quit();
 }
 

@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use e2e::{Evaluated, Host, State, beside};
+use e2e::{Evaluated, Host, PATIENCE, State, beside};
 use emulators::cloudwatch::{Config, Emulator, Generated, Lateness};
 use serde_json::{Value, json};
 
-use crate::setup::{Comparison, GROUP, MINUTE, compare, count, emulator, host};
+use crate::setup::{Comparison, GROUP, compare, count, emulator, host};
 
 /// Seconds; the plugin's configuration.
 const INTERVAL: f64 = 0.5;
@@ -118,7 +118,7 @@ fn killed(emulator: &Emulator, kills: u32, millis: std::ops::Range<u64>) -> Tall
 fn wait_for_rest(host: &Host, before: &[Evaluated], all: usize) {
     let mut known: HashSet<String> = before.iter().map(|event| event.audit_id.clone()).collect();
     let mut counted = 0;
-    host.wait(MINUTE, "the rest", |state| {
+    host.wait(PATIENCE, "the rest", |state| {
         known.extend(state.events[counted..].iter().map(|event| event.audit_id.clone()));
         counted = state.events.len();
         known.len() >= all
@@ -136,7 +136,7 @@ fn a_clean_end_repeats_only_what_the_host_held() {
     // Only those at open and at the end are ever written.
     let config = checkpointed(&folder, json!({ "checkpoint_interval": 3600 }));
     let mut first: Host = host(&emulator, config.clone());
-    first.wait(MINUTE, "some events", |state| state.events.len() > 5000);
+    first.wait(PATIENCE, "some events", |state| state.events.len() > 5000);
     first.quit();
     let before: Vec<_> = std::mem::take(&mut first.state().events);
     assert!(first.state().closed_ms.unwrap() < 5000);
@@ -162,7 +162,7 @@ fn a_foreign_checkpoint_is_an_error() {
     let file = std::fs::read_dir(folder.path()).unwrap().next().expect("written at open").unwrap().path();
     std::fs::write(&file, "something else").unwrap();
     let second = crate::setup::start(&crate::setup::options(&emulator, config));
-    second.wait(MINUTE, "its end", |state| state.failure.is_some());
+    second.wait(PATIENCE, "its end", |state| state.failure.is_some());
     let failure = second.state().failure.clone().unwrap();
     assert!(failure.contains(file.file_name().unwrap().to_str().unwrap()), "{failure}");
     assert_eq!(std::fs::read(&file).unwrap(), b"something else");
@@ -187,11 +187,11 @@ fn checkpoints_that_cannot_be_written_are_told_once() {
         let lines = state.logged("error");
         lines.iter().filter(|line| line.contains("a restart would repeat")).count()
     };
-    host.wait(MINUTE, "the error", |state| errors(state) > 0);
+    host.wait(PATIENCE, "the error", |state| errors(state) > 0);
     let so_far = host.state().events.len();
-    host.wait(MINUTE, "reading goes on", |state| state.events.len() > so_far + 2000);
+    host.wait(PATIENCE, "reading goes on", |state| state.events.len() > so_far + 2000);
     std::fs::remove_file(&checkpoints).unwrap();
-    host.wait(MINUTE, "the end of it", |state| {
+    host.wait(PATIENCE, "the end of it", |state| {
         state.logged("info").iter().any(|line| line.contains("checkpoints are written again"))
     });
     assert_eq!(errors(&host.state()), 1, "{:#?}", host.state().log);

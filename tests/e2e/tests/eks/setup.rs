@@ -3,13 +3,12 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use e2e::{Evaluated, Host, HostOptions, plugin};
+use e2e::{Evaluated, Host, HostOptions, PATIENCE, plugin};
 use emulators::cloudwatch::{Config, Emulator};
 use serde_json::{Value, json};
 
 pub(crate) const CLUSTER: &str = "prod";
 pub(crate) const GROUP: &str = "/aws/eks/prod/cluster";
-pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 
 /// An emulator with the cluster's group.
 pub(crate) fn emulator(config: Config) -> Emulator {
@@ -45,7 +44,7 @@ pub(crate) fn start(options: &HostOptions) -> Host {
 /// The plugin on that emulator, opened.
 pub(crate) fn host(emulator: &Emulator, changes: Value) -> Host {
     let host = start(&options(emulator, changes));
-    host.wait(MINUTE, "open", |state| state.is_open);
+    host.wait(PATIENCE, "open", |state| state.is_open);
     host
 }
 

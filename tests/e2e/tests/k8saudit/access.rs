@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use e2e::{beside, skip};
+use e2e::{PATIENCE, beside, skip};
 use emulators::cloudwatch::Generated;
 use serde_json::json;
 
-use crate::setup::{MINUTE, PATH, webhook};
+use crate::setup::{PATH, webhook};
 
 const TOKEN: &str = "b4e1c0ffee-bearer-token";
 
@@ -170,7 +170,7 @@ fn nobody_without_certificate_and_token_gets_an_event_in() {
         assert_eq!(status.success(), is_spoken, "{version}: {}", String::from_utf8_lossy(&stderr));
     }
     // What was confirmed was evaluated before; anything else had the time, too.
-    host.wait(MINUTE, "the last one", |state| state.events.len() >= expected.len());
+    host.wait(PATIENCE, "the last one", |state| state.events.len() >= expected.len());
     let evaluated: Vec<_> = host.state().events.iter().map(|event| event.audit_id.clone()).collect();
     assert_eq!(evaluated, expected);
     assert!(host.state().log.iter().all(|line| !line.text.contains(TOKEN)), "the token is told");

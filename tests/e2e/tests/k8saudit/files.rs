@@ -4,16 +4,16 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use e2e::beside;
+use e2e::{PATIENCE, beside};
 use emulators::cloudwatch::Generated;
 use serde_json::{Value, json};
 
-use crate::setup::{MINUTE, host};
+use crate::setup::host;
 
 /// The auditIDs that are evaluated when that is opened, once it has ended.
 fn evaluated(open: &Path) -> Vec<String> {
     let host = host(json!({}), open.to_str().unwrap());
-    host.wait(MINUTE, "its end", |state| state.is_over);
+    host.wait(PATIENCE, "its end", |state| state.is_over);
     let state = host.state();
     assert_eq!(state.failure, None, "{:#?}", state.log);
     state.events.iter().map(|event| event.audit_id.clone()).collect()

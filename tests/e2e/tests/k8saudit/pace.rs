@@ -4,12 +4,12 @@ use std::io::{ErrorKind, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use e2e::{alone, skip};
+use e2e::{PATIENCE, alone, skip};
 use emulators::api_server::{ApiServer, Config};
 use emulators::cloudwatch::Generated;
 use serde_json::json;
 
-use crate::setup::{MINUTE, api_server, host, webhook};
+use crate::setup::{api_server, host, webhook};
 
 const EVENT_BYTES: usize = 2500;
 
@@ -38,7 +38,7 @@ fn a_file_of_2_gb_is_read_in_little_memory() {
     drop(file);
     let start = Instant::now();
     let host = host(json!({}), path.to_str().unwrap());
-    host.wait(4 * MINUTE, "all events", |state| state.events.len() as u64 >= events);
+    host.wait(PATIENCE, "all events", |state| state.events.len() as u64 >= events);
     let seconds = start.elapsed().as_secs_f64();
     let peak = host.peak_memory_kib() as f64 / 1024.0;
     println!(
@@ -47,7 +47,8 @@ fn a_file_of_2_gb_is_read_in_little_memory() {
         events as f64 / seconds,
         written as f64 / 1e6 / seconds
     );
-    assert!(peak < 64.0, "{peak} MiB");
+    // Twice the most that was seen: how far the reader is ahead of the host depends on the machine.
+    assert!(peak < 96.0, "{peak} MiB");
 }
 
 /// Bodies are made before, so that making them costs nothing while it is measured.
@@ -62,10 +63,10 @@ fn a_webhook_takes_what_comes() {
         event: Arc::new(move |index| events[index as usize].clone()),
         ..api_server(address, &plan, 8)
     });
-    host.wait(4 * MINUTE, "all events", |state| state.events.len() as u64 >= plan.count);
+    host.wait(PATIENCE, "all events", |state| state.events.len() as u64 >= plan.count);
     let seconds = start.elapsed().as_secs_f64();
     while server.confirmed() < plan.count {
-        assert!(start.elapsed() < 4 * MINUTE, "not all are confirmed");
+        assert!(start.elapsed() < PATIENCE, "not all are confirmed");
         std::thread::sleep(Duration::from_millis(1));
     }
     println!(

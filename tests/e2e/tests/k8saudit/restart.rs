@@ -7,11 +7,11 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-use e2e::{Evaluated, add_run, beside};
+use e2e::{Evaluated, PATIENCE, add_run, beside};
 use emulators::cloudwatch::Generated;
 use serde_json::json;
 
-use crate::setup::{MINUTE, host};
+use crate::setup::host;
 
 /// Seconds; the plugin's configuration.
 const INTERVAL: f64 = 0.5;
@@ -76,7 +76,7 @@ fn killed_twenty_times_over_a_hundred_rotations_nothing_is_missing() {
         let mut random = fastrand::Rng::with_seed(4);
         for _ in 0..20 {
             let host = host(config.clone(), &open);
-            host.wait(MINUTE, "some events", |state| !state.events.is_empty());
+            host.wait(PATIENCE, "some events", |state| !state.events.is_empty());
             std::thread::sleep(Duration::from_millis(random.u64(0..1400)));
             let (again, since) = add_run(&mut evaluated, host.kill(), CHECKPOINTED_MS);
             repeated += again;
@@ -90,7 +90,7 @@ fn killed_twenty_times_over_a_hundred_rotations_nothing_is_missing() {
     let written = written.load(SeqCst);
     let host = host(config, &open);
     let before: HashSet<String> = evaluated.iter().map(|event| event.audit_id.clone()).collect();
-    host.wait(MINUTE, "the rest", |state| {
+    host.wait(PATIENCE, "the rest", |state| {
         let rest = state.events.iter().map(|event| &event.audit_id).filter(|id| !before.contains(*id));
         rest.collect::<HashSet<_>>().len() + before.len() >= written as usize
     });

@@ -3,21 +3,19 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use e2e::{Host, HostOptions, State, plugin};
+use e2e::{Host, HostOptions, PATIENCE, State, plugin};
 use emulators::api_server::{Batch, Config};
 use emulators::cloudwatch::Generated;
 use serde_json::Value;
 
-pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 pub(crate) const PATH: &str = "/k8s-audit";
 
 /// The plugin on what `open` names, opened.
 pub(crate) fn host(config: Value, open: &str) -> Host {
     let options = HostOptions::new(plugin("k8saudit"), config, open);
     let host = Host::start(env!("CARGO_BIN_EXE_e2e-host"), &options);
-    host.wait(MINUTE, "open", |state| state.is_open);
+    host.wait(PATIENCE, "open", |state| state.is_open);
     host
 }
 
@@ -28,7 +26,7 @@ pub(crate) fn webhook(config: Value, scheme: &str) -> (Host, SocketAddr) {
         let line = state.log.iter().find_map(|line| line.text.split_once("listening on "))?.1;
         line.split_whitespace().next()?.parse().ok()
     };
-    host.wait(MINUTE, "it tells where it listens", |state| address(state).is_some());
+    host.wait(PATIENCE, "it tells where it listens", |state| address(state).is_some());
     let address = address(&host.state()).unwrap();
     (host, address)
 }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use e2e::beside;
+use e2e::{PATIENCE, beside};
 use emulators::api_server::{ApiServer, Batch, Config};
 use emulators::cloudwatch::Generated;
 use serde_json::json;
 
-use crate::setup::{Comparison, MINUTE, api_server, compare, counts, webhook};
+use crate::setup::{Comparison, api_server, compare, counts, webhook};
 
 /// Seconds for which the host asks for nothing. In the second, requests are answered with 503 after 10 s.
 const STALLS: [u64; 4] = [5, 60, 5, 5];
@@ -29,13 +29,13 @@ fn every_event_once_unless_there_was_no_answer() {
     });
     for seconds in STALLS {
         let before = host.state().events.len();
-        host.wait(MINUTE, "a flow", |state| state.events.len() > before + 60_000);
+        host.wait(PATIENCE, "a flow", |state| state.events.len() > before + 60_000);
         host.order("stall");
         std::thread::sleep(Duration::from_secs(seconds));
         host.order("go");
     }
     let before = host.state().events.len();
-    host.wait(MINUTE, "a flow", |state| state.events.len() > before + 60_000);
+    host.wait(PATIENCE, "a flow", |state| state.events.len() > before + 60_000);
     let batches = servers.map(ApiServer::finish);
     // What is confirmed was evaluated, but its line may be on the way; the metrics come behind it.
     let metrics = host.metrics();
