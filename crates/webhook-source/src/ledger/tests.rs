@@ -112,15 +112,15 @@ fn it_is_stalled_when_something_waits_and_nothing_moves() {
     let ledger = Arc::new(Ledger::new(
         "test".to_owned(),
         Acknowledge::Evaluated,
-        Duration::from_millis(20),
+        Duration::from_millis(300),
         9000,
         Arc::default(),
     ));
     runtime.block_on(async {
-        std::thread::sleep(Duration::from_millis(30));
+        std::thread::sleep(Duration::from_millis(350));
         let _claim = claim(&ledger, 1).await;
         assert_eq!(ledger.stalled(), None, "it waits since just now");
-        std::thread::sleep(Duration::from_millis(30));
+        std::thread::sleep(Duration::from_millis(350));
         assert_eq!(ledger.stalled().map(|(_, waiting)| waiting), Some(1));
         ledger.next().await;
         ledger.evaluated(Cursor(1));
@@ -130,7 +130,7 @@ fn it_is_stalled_when_something_waits_and_nothing_moves() {
 
 #[tokio::test]
 async fn a_stall_is_told_once_and_its_end_once() {
-    let patience = Duration::from_millis(30);
+    let patience = Duration::from_millis(300);
     let ledger =
         Arc::new(Ledger::new("test".to_owned(), Acknowledge::Evaluated, patience, 9000, Arc::default()));
     logged();

@@ -19,14 +19,13 @@ async fn until_closed(hook: &Hook, text: &str) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
+/// Short, and longer than a busy machine stands still.
+const IMPATIENCE: Duration = Duration::from_millis(500);
+
 fn impatient() -> Hook {
     Hook::start(|options| {
-        options.timeouts = Timeouts {
-            first_request: Duration::from_millis(100),
-            body: Duration::from_millis(100),
-            idle: Duration::from_millis(100),
-            ..Timeouts::default()
-        };
+        options.timeouts =
+            Timeouts { first_request: IMPATIENCE, body: IMPATIENCE, idle: IMPATIENCE, ..Timeouts::default() };
     })
 }
 
@@ -56,7 +55,7 @@ async fn an_idle_connection_is_closed_after_its_answer() {
     let begun = Instant::now();
     let answer = until_closed(&hook, request).await;
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-    assert!(begun.elapsed() >= Duration::from_millis(100), "it was kept for a while");
+    assert!(begun.elapsed() >= IMPATIENCE, "it was kept for a while");
     let mut client = Client::connect(hook.address, Protocol::Http2).await.unwrap();
     assert_eq!(client.post("{}").await.unwrap().status, 200);
     hook.wait_for("closed", |hook| hook.metrics.connections_open.get() == 0).await;
@@ -70,7 +69,7 @@ async fn a_connection_with_a_request_under_way_is_not_idle() {
         hook.stall();
         let post = tokio::spawn(async move { client.post("{}").await.unwrap().status });
         // Longer than a connection may be idle, and than one that ends has for its last answer.
-        tokio::time::sleep(Duration::from_millis(1500)).await;
+        tokio::time::sleep(IMPATIENCE + Duration::from_millis(1500)).await;
         hook.resume();
         assert_eq!(post.await.unwrap(), 200, "{protocol:?}");
     }
