@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use e2e::{Host, PATIENCE, beside, skip};
 use emulators::blob;
@@ -104,7 +104,7 @@ impl Shared {
                 other.push(line);
             }
         }
-        let status = running.wait(Duration::from_secs(10)).expect("it ends");
+        let status = running.wait(PATIENCE).expect("it ends");
         assert!(status.success(), "{status}: {other:#?}, {} messages", said.messages.len());
         said
     }
