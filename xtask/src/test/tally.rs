@@ -9,7 +9,13 @@ pub(super) struct Tally {
     pub(super) skipped: Vec<String>,
     /// What is known of the failures beyond their number.
     pub(super) failures: Vec<String>,
+    /// Which of the failures the lines that come are about.
+    describes: Option<usize>,
 }
+
+/// Lines of what a failed test said, and the bytes of each, that are told again at the end: its reason is among the
+/// first.
+const REASON: (usize, usize) = (8, 1000);
 
 /// A test prints this, with a name and a reason, when a tier that it needs is not there; it
 /// then passes for libtest, and counts as skipped here.
@@ -55,6 +61,23 @@ impl Tally {
             let counts = line.trim_matches(['=', ' ']);
             let counts = counts.rsplit_once(" in ").map_or(counts, |(counts, _)| counts);
             self.count(counts.split(','), "skipped");
+        } else {
+            self.describe(line);
+        }
+    }
+
+    /// What a test that failed has said comes behind its name, after all tests.
+    fn describe(&mut self, line: &str) {
+        if let Some(name) = line.strip_prefix("---- ").and_then(|line| line.strip_suffix(" stdout ----")) {
+            self.describes = self.failures.iter().rposition(|failure| failure == name);
+        } else if line == "stack backtrace:" || line == "failures:" {
+            self.describes = None;
+        } else if let Some(failure) = self.describes.and_then(|index| self.failures.get_mut(index))
+            && !line.is_empty()
+            && failure.lines().count() <= REASON.0
+        {
+            failure.push_str("\n  ");
+            failure.push_str(&line[..line.floor_char_boundary(REASON.1)]);
         }
     }
 
@@ -123,6 +146,16 @@ mod tests {
     fn a_test_that_says_that_its_tier_was_skipped_did_not_pass() {
         check(&format!("test-tier skipped: sysdig: no root\n{OK}"), true, (11, 0, 2));
         check("test-tier skipped: a: b", false, (0, 1, 1));
+    }
+
+    #[test]
+    fn what_a_failed_test_said_is_told_with_its_name() {
+        let mut tally = Tally::default();
+        let lines = "test a ... ok\ntest b ... FAILED\nsuccesses:\n---- a stdout ----\nfine\n\nfailures:\n\n\
+                     ---- b stdout ----\n\nthread 'b' panicked at b.rs:1:\nleft: 1\nstack backtrace:\n 0: x\n\n\
+                     failures:\n    b\n";
+        lines.lines().for_each(|line| tally.read(line));
+        assert_eq!(tally.failures, ["b\n  thread 'b' panicked at b.rs:1:\n  left: 1"]);
     }
 
     #[test]
