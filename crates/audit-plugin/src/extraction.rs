@@ -16,8 +16,8 @@ use std::sync::atomic::AtomicPtr;
 
 use values::Places;
 
+use crate::lock;
 use crate::notes::Notes;
-use crate::state::lock;
 
 pub use audit_core::Argument;
 pub use audit_fields::AuditFields;

@@ -83,8 +83,15 @@ mod notes;
 mod plugin;
 mod state;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 pub use config::{CommonConfig, LogLevel, Seconds};
 pub use duplicates::Duplicates;
 pub use extraction::AuditFields;
 pub use intake::{Intake, IntakeMetrics};
 pub use plugin::{Plugin, Provider};
+
+/// A lock that a panic left behind guards nothing that is half done.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

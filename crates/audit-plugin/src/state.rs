@@ -7,7 +7,7 @@
 use std::ffi::{CStr, CString};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use event_source::metrics::{MetricGroup, MetricKind};
 use event_source::{ErrorKind, Pump, SourceError, SourceMetrics, chain};
@@ -18,7 +18,7 @@ use crate::extraction::Extraction;
 use crate::instance::Instance;
 use crate::logging::{Audience, HostLog, Registration};
 use crate::notes::Notes;
-use crate::{Plugin, Provider};
+use crate::{Plugin, Provider, lock};
 
 /// libscap keeps that many bytes of an error; a longer one is written to the log as a whole.
 const HOST_ERROR_BYTES: usize = 255;
@@ -211,9 +211,4 @@ pub(crate) fn panicked(during: &str, panic: &(dyn std::any::Any + Send)) -> Sour
     let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
     let message = format!("panic while {during}: {said}; this is a defect, please report it");
     SourceError::new(ErrorKind::Unavailable, message)
-}
-
-/// A lock that a panic left behind guards nothing that is half done.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -67,6 +67,7 @@
 //! }
 //! ```
 
+mod activity;
 mod answer;
 mod body;
 mod connection;

@@ -15,9 +15,9 @@ use hyper::header::{self, HeaderMap};
 use hyper::{Method, Request, Response};
 use tokio::time::timeout;
 
+use crate::activity::Activity;
 use crate::answer::Answer;
 use crate::body::{Encoding, Upload};
-use crate::connection::Activity;
 use crate::ledger::{Ledger, Taken, Unconfirmed};
 use crate::quiet::Quiet;
 use crate::token::Token;

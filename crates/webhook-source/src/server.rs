@@ -12,7 +12,8 @@ use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
-use crate::connection::{self, Activity, GRACE};
+use crate::activity::Activity;
+use crate::connection::{self, GRACE};
 use crate::quiet::Quiet;
 use crate::reception::Reception;
 use crate::watched::Watched;

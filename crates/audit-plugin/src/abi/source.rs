@@ -14,7 +14,8 @@ use super::extract::event_bytes;
 use super::{event, guard};
 use crate::Provider;
 use crate::instance::{Instance, Outcome};
-use crate::state::{State, lock};
+use crate::lock;
+use crate::state::State;
 
 /// `plugin_get_id`.
 pub fn id<P: Provider>() -> u32 {
