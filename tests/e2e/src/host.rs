@@ -112,9 +112,15 @@ impl Host {
         let (output, errors) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
         let reader = Arc::clone(&shared);
         std::thread::spawn(move || {
-            for line in BufReader::new(output).lines().map_while(Result::ok) {
-                note(&mut reader.0.lock().unwrap_or_else(PoisonError::into_inner), &line);
+            let (mut output, mut line) = (BufReader::new(output), String::new());
+            // Whoever is killed may leave half a line.
+            while output.read_line(&mut line).is_ok() && line.ends_with('\n') {
+                note(
+                    &mut reader.0.lock().unwrap_or_else(PoisonError::into_inner),
+                    line.trim_end_matches('\n'),
+                );
                 reader.1.notify_all();
+                line.clear();
             }
             // What it says when it gives up.
             let words: Vec<_> = BufReader::new(errors).lines().map_while(Result::ok).collect();

@@ -13,8 +13,7 @@ pub(super) struct Tally {
     describes: Option<usize>,
 }
 
-/// Lines of what a failed test said, and the bytes of each, that are told again at the end: its reason is among the
-/// first.
+/// Lines that are told again at the end, and bytes of each, from the one on that says where a test failed.
 const REASON: (usize, usize) = (8, 1000);
 
 /// A test prints this, with a name and a reason, when a tier that it needs is not there; it
@@ -70,10 +69,10 @@ impl Tally {
     fn describe(&mut self, line: &str) {
         if let Some(name) = line.strip_prefix("---- ").and_then(|line| line.strip_suffix(" stdout ----")) {
             self.describes = self.failures.iter().rposition(|failure| failure == name);
-        } else if line == "stack backtrace:" || line == "failures:" {
+        } else if line == "stack backtrace:" || line == "failures:" || line.starts_with("running ") {
             self.describes = None;
         } else if let Some(failure) = self.describes.and_then(|index| self.failures.get_mut(index))
-            && !line.is_empty()
+            && (failure.contains('\n') || line.contains(" panicked at "))
             && failure.lines().count() <= REASON.0
         {
             failure.push_str("\n  ");
@@ -152,7 +151,7 @@ mod tests {
     fn what_a_failed_test_said_is_told_with_its_name() {
         let mut tally = Tally::default();
         let lines = "test a ... ok\ntest b ... FAILED\nsuccesses:\n---- a stdout ----\nfine\n\nfailures:\n\n\
-                     ---- b stdout ----\n\nthread 'b' panicked at b.rs:1:\nleft: 1\nstack backtrace:\n 0: x\n\n\
+                     ---- b stdout ----\nsaid before\n\nthread 'b' panicked at b.rs:1:\nleft: 1\nstack backtrace:\n 0: x\n\n\
                      failures:\n    b\n";
         lines.lines().for_each(|line| tally.read(line));
         assert_eq!(tally.failures, ["b\n  thread 'b' panicked at b.rs:1:\n  left: 1"]);

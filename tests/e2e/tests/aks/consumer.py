@@ -23,7 +23,7 @@ from azure.storage.blob import ContainerClient
 # On loopback the client's own value of this option is refused when it writes it back.
 transport.KNOWN_TCP_OPTS = {option for option in transport.KNOWN_TCP_OPTS if "MAXSEG" not in option}
 
-DEADLINE_S = 60
+DEADLINE_S = 120
 
 
 def main(connection, hub, group, storage, container, count, partitions):

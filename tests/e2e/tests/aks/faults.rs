@@ -89,7 +89,8 @@ fn what_passes_by_itself_is_no_line() {
         host.wait(PATIENCE, "reading goes on", |state| state.events.len() > before + 1500);
     }
     host.wait(PATIENCE, "every event", |state| state.events.len() >= 15_000);
-    assert!(host.metrics()["reconnects"] >= 32.0);
+    // Of eight partitions, four times; one that is between two links is spared.
+    assert!(host.metrics()["reconnects"] > 16.0);
     host.quit();
     expect_exactly_once(&azure.hubs, &host);
     let state = host.state();

@@ -63,7 +63,7 @@ fn a_limit_is_kept_to() {
     let from = state.events[1000].at_ms + 1000;
     let passed = state.events.iter().filter(|event| (from..from + 60_000).contains(&event.at_ms)).count();
     println!("{passed} records in 60 s, where 30000 are allowed");
-    // A machine that stands still takes at most the burst from a minute, or adds it to one.
+    // A machine that stands still for 4 s costs 1,000 of them, and the burst adds as many at most.
     assert!((29_000..=31_000).contains(&passed), "{passed}");
     let warnings = state.logged("warning");
     assert_eq!(warnings.iter().filter(|line| line.contains("rate limit holds")).count(), 1, "{warnings:?}");

@@ -1,6 +1,6 @@
 //! What reaches the host is the event, whatever became of it on the way.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use e2e::{PATIENCE, SECRET, beside, plugin};
 use emulators::cloudwatch::{Config, Emulator, Event};
@@ -60,7 +60,7 @@ fn printed(emulator: &Emulator, count: usize, fields: &str, config: Value) -> Ve
             Err(_) => rest.push(line),
         }
     }
-    let status = running.wait(Duration::from_secs(10)).unwrap_or_else(|why| panic!("{why}: {rest:#?}"));
+    let status = running.wait(PATIENCE).unwrap_or_else(|why| panic!("{why}: {rest:#?}"));
     assert!(status.success(), "{rest:#?}");
     events
 }

@@ -20,7 +20,7 @@ fn check(what: &str, age_ms: i64) {
     // The default times: whatever is younger than 300 s is remembered.
     let times = json!({ "start_position": "beginning", "polling_interval": 5, "overlap": 30, "settle": 300 });
     let mut host = host(&emulator, times);
-    host.wait(2 * PATIENCE, "every event", |state| state.events.len() as u64 >= COUNT);
+    host.wait(PATIENCE, "every event", |state| state.events.len() as u64 >= COUNT);
     let peak = host.peak_memory_kib();
     let remembered = host.metrics()["remembered_events"];
     println!("{what}: {} MiB resident at most, {remembered} events remembered", peak >> 10);

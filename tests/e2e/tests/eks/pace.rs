@@ -22,15 +22,27 @@ fn an_event_comes_with_the_next_poll() {
     emulator.generate(GROUP, plan.clone());
     host.wait(PATIENCE, "every event", |state| state.events.len() >= 2000);
     expect_exactly_once(&emulator, &host);
-    let visible: HashMap<String, i64> =
-        (0..plan.count).map(|i| (plan.id(i), plan.visible_at_ms(i))).collect();
-    let mut delays: Vec<i64> =
-        host.state().events.iter().map(|event| event.at_ms - visible[&event.audit_id]).collect();
-    delays.sort_unstable();
-    let (median, most) = (delays[delays.len() / 2], delays[delays.len() - 1]);
-    println!("visible to evaluated, polled each {polling} s: median {median} ms, most {most} ms");
+    let plans: HashMap<String, u64> = (0..plan.count).map(|index| (plan.id(index), index)).collect();
+    // Of all, and of those whose time had passed when they could be seen.
+    let (mut all, mut late) = (Vec::new(), Vec::new());
+    for event in &host.state().events {
+        let index = plans[&event.audit_id];
+        let visible = plan.visible_at_ms(index);
+        all.push(event.at_ms - visible);
+        if visible > plan.timestamp_ms(index) {
+            late.push(event.at_ms - visible);
+        }
+    }
+    let [median, median_of_late] = [&mut all, &mut late].map(|delays| {
+        delays.sort_unstable();
+        delays[delays.len() / 2]
+    });
+    let most = all[all.len() - 1];
+    println!(
+        "visible to evaluated, polled each {polling} s: median {median} ms, of late ones {median_of_late} ms, most {most} ms"
+    );
     let next_poll = (polling * 1000.0) as i64 + 1000;
-    assert!(median <= next_poll, "{median} ms");
+    assert!(median <= next_poll && median_of_late <= next_poll, "{median} ms, {median_of_late} ms");
     // A machine that stands still for a moment delays what it likes; what came by `settle` only took 20 s.
     assert!(most <= 10_000, "{most} ms");
     host.quit();
@@ -40,7 +52,7 @@ fn an_event_comes_with_the_next_poll() {
 fn catching_up_uses_the_calls_that_it_may_make() {
     let _alone = alone();
     let emulator = emulator(Config { page_bytes: 100 << 10, ..Config::default() });
-    emulator.faults().add(Fault::always(FaultKind::Slow(Duration::from_millis(50))));
+    emulator.faults().add(Fault::always(FaultKind::Slow(Duration::from_millis(150))));
     let start = emulator.clock().now_ms() - 86_400_000;
     emulator.generate(GROUP, Generated { per_second: 50.0, ..Generated::backlog(1_000_000, start) });
     let rate = 4.0;
@@ -52,8 +64,8 @@ fn catching_up_uses_the_calls_that_it_may_make() {
     crate::setup::until(PATIENCE, "some time", || start.elapsed() >= span);
     let calls = emulator.stats().calls(Operation::FilterLogEvents) - from;
     let used = calls as f64 / (rate * start.elapsed().as_secs_f64());
-    println!("catching up with pages of 50 ms: {:.1} % of the calls allowed were made", used * 100.0);
-    // The rest is for a machine that stands still for a moment.
+    println!("catching up with pages of 150 ms: {:.1} % of the calls allowed were made", used * 100.0);
+    // A pause that began with the end of a call would leave 62 %; a machine that stands still leaves less than all.
     assert!(used >= 0.75, "{used}");
     host.quit();
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use e2e::skip;
+use e2e::{PATIENCE, skip};
 use serde_json::{Value, json};
 use xtask::demo::isolate;
 use xtask::process::Running;
@@ -67,7 +67,7 @@ pub(crate) fn expect_seen(command: &mut Command, expected: &[String]) {
     isolate(command);
     let mut running = Running::start(command).expect("the host");
     let (mut seen, mut rest) = (Vec::new(), Vec::new());
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + PATIENCE;
     while seen.len() < expected.len() {
         let Some(line) = running.next_line(deadline) else { break };
         let alert: Option<Value> = serde_json::from_str(&line).ok();
