@@ -13,8 +13,10 @@ pub(super) struct Tally {
     describes: Option<usize>,
 }
 
-/// Lines that are told again at the end, and bytes of each, from the one on that says where a test failed.
-const REASON: (usize, usize) = (8, 1000);
+/// Lines that are told again at the end, from the one on that says where a test failed.
+const REASON_LINES: usize = 8;
+/// Bytes of each of them.
+const LINE_BYTES: usize = 1000;
 
 /// A test prints this, with a name and a reason, when a tier that it needs is not there; it
 /// then passes for libtest, and counts as skipped here.
@@ -73,10 +75,10 @@ impl Tally {
             self.describes = None;
         } else if let Some(failure) = self.describes.and_then(|index| self.failures.get_mut(index))
             && (failure.contains('\n') || line.contains(" panicked at "))
-            && failure.lines().count() <= REASON.0
+            && failure.lines().count() <= REASON_LINES
         {
             failure.push_str("\n  ");
-            failure.push_str(&line[..line.floor_char_boundary(REASON.1)]);
+            failure.push_str(&line[..line.floor_char_boundary(LINE_BYTES)]);
         }
     }
 
